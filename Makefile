@@ -1,0 +1,44 @@
+# Every target sets up its own .venv when needed. `make demo` and `make test` are all a newcomer needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard csrc/*)
+
+.PHONY: demo test test-full check format bench clean
+
+demo: $(VENV)/.installed  ## train a spiking network on real event recordings and open the way to a report
+	$(BIN)/ranvier run stbp
+
+test: $(VENV)/.developing  ## all fast tests
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+test-full: $(VENV)/.developing  ## the slow tests too: 300 kills, 10 000 mutations, full claims
+	RANVIER_FULL=1 $(BIN)/python -m pytest
+
+check: $(VENV)/.developing  ## format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.developing  ## put the code into its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.developing  ## our benchmarks, with the physical limit beside each figure
+	$(BIN)/python benchmarks/machine.py
+
+$(VENV)/.created:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.created $(SOURCES)
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.developing: $(VENV)/.installed
+	$(PIP) --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis

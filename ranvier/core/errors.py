@@ -1,0 +1,90 @@
+"""Errors that say where, what was expected, what came instead, and how to mend it."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class RanvierError(Exception):
+    """The base of every error that a user of ranvier can cause.
+
+    The message reads ``where: expected E, got G. Mend.``; the parts stay available as attributes.
+
+    Args: where: the object, file or option at fault. expected, got: in words. mend: a sentence that says what to do.
+    """
+
+    def __init__(self, where: str, *, expected: str, got: str, mend: str = "") -> None:
+        self.where, self.expected, self.got, self.mend = where, expected, got, mend
+        super().__init__(f"{where}: expected {expected}, got {got}." + (f" {mend}" if mend else ""))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions travel between worker processes; the default would lose the keywords.
+        return _rebuild, (type(self), self.where, self.expected, self.got, self.mend)
+
+
+def _rebuild(kind: type[RanvierError], where: str, expected: str, got: str, mend: str) -> RanvierError:
+    return kind(where, expected=expected, got=got, mend=mend)
+
+
+class ConfigError(RanvierError, ValueError):
+    """An option or parameter has a value that makes no sense, or contradicts another."""
+
+
+class UnitError(RanvierError, ValueError):
+    """A quantity has an unknown unit, or one of another kind than was asked for."""
+
+
+class ShapeError(RanvierError, ValueError):
+    """A tensor has the wrong number of axes, the wrong size along one, or no elements in time."""
+
+
+class DtypeError(RanvierError, TypeError):
+    """A tensor has a type of number that the operation is not defined for."""
+
+
+class NonFiniteError(RanvierError, ValueError):
+    """A tensor or a loss holds NaN or infinity."""
+
+
+class StateError(RanvierError, ValueError):
+    """A state does not fit the network or the input it is used with."""
+
+
+class TraceError(RanvierError, TypeError):
+    """A neuron's step uses something that is not elementwise, so no kernel can be made of it."""
+
+
+class ExecutorError(RanvierError, RuntimeError):
+    """The executor that was asked for cannot run here."""
+
+
+class FormatError(RanvierError, ValueError):
+    """A file's bytes break its format. ``where`` names the path and the byte offset or record."""
+
+
+class DataError(RanvierError, OSError):
+    """A data set is absent, incomplete, or cannot be fetched."""
+
+
+class RunError(RanvierError, OSError):
+    """A run folder cannot be written, read or resumed."""
+
+
+class CheckpointError(RanvierError, ValueError):
+    """A checkpoint is truncated, altered or belongs to another network. ``where`` names the file."""
+
+
+class MissingExtraError(RanvierError, ImportError):
+    """An optional package is needed that is not installed."""
+
+
+class UnknownNameError(RanvierError, LookupError):
+    """No such name; near ones are listed."""
+
+    @classmethod
+    def among(cls, where: str, name: str, known: Iterable[str], *, kind: str = "name") -> "UnknownNameError":
+        """Make the error for ``name`` that is not one of ``known``; ``kind`` says what is named: "system", "option" ..."""
+        names = sorted(known)
+        near = get_close_matches(name, names, n=3, cutoff=0.5)
+        mend = f"Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+        listed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+        return cls(where, expected=f"a known {kind} ({listed or 'none are known'})", got=repr(name), mend=mend)

@@ -1,0 +1,173 @@
+"""The front door of the kernels: run a neuron over a sequence, on whatever executor fits."""
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ranvier.core.errors import DtypeError, ExecutorError, ShapeError, StateError, TraceError, UnknownNameError
+from ranvier.core.neuron import Neuron
+from ranvier.core.params import bind, parameters
+from ranvier.kernels import operators, reference
+from ranvier.kernels.evaluate import evaluate
+from ranvier.kernels.plan import Plan, Programs
+
+Executor = Literal["auto", "reference", "cpu", "gpu"]
+
+
+class Run(NamedTuple):
+    """What running a neuron over a sequence gives."""
+
+    outputs: dict[str, Tensor]  # (T, B, ...) each
+    state: Any  # the neuron's State after the last step, (B, ...) each
+
+
+def run(
+    plan: Plan, current_TB: Tensor, state: Any = None, *, params: Mapping[str, Tensor] | None = None,
+    executor: Executor = "auto",
+) -> Run:  # fmt: skip
+    """Run a neuron over a sequence.
+
+    Args:
+        plan: of the neuron. current_TB: (T, B, ...), floating. state: a State of (B, ...) tensors; None is rest.
+        params: live values of the parameters that are tensors in the plan's neuron; gradients flow to them.
+        executor: "auto" lets device and installation decide; the others force one, for tests and comparisons.
+    Returns: the outputs that the plan names and the final state. Inputs of 16 bits are computed in float32; their
+        outputs have the input's type, their state stays in float32.
+    Raises: DtypeError, ShapeError, StateError, UnknownNameError, ExecutorError.
+    """
+    where = f"run of {type(plan.neuron).__name__}"
+    if not current_TB.is_floating_point():
+        raise DtypeError(where, expected="a floating input", got=str(current_TB.dtype), mend="Convert it by .float().")
+    if current_TB.ndim < 1:
+        raise ShapeError(where, expected="an input (T, ...)", got="a tensor without axes")
+    dtype = torch.float64 if current_TB.dtype == torch.float64 else torch.float32
+    neuron, values = _bind(plan, params or {}, dtype, where)
+    computed_TB = current_TB.to(dtype)
+    if state is None:
+        state = _rest(neuron, computed_TB.shape[1:], dtype, current_TB.device)
+    else:
+        _check_state(plan, state, current_TB, where)
+        state = type(state)(*(s.to(dtype) for s in state))
+    programs = _programs(plan, executor)
+    if programs is None:
+        outputs, state = reference.run(neuron, computed_TB, state, dt=plan.dt, outputs=plan.outputs)
+    else:
+        outputs, state = _run_programs(plan, programs, computed_TB, state, values, executor)
+    return Run({name: value.to(current_TB.dtype) for name, value in outputs.items()}, state)
+
+
+def rest(neuron: Neuron, like_B: Tensor) -> Any:
+    """Make the state of a neuron at rest.
+
+    Args: like_B: any floating tensor (B, ...) whose shape and device the state takes.
+    Returns: a State of tensors, float64 for a float64 tensor, else float32.
+    """
+    dtype = torch.float64 if like_B.dtype == torch.float64 else torch.float32
+    return _rest(neuron, like_B.shape, dtype, like_B.device)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Which executor runs a plan on an input, and why."""
+
+    executor: str
+    reason: str
+    forward_instructions: int  # a step and neuron
+    backward_instructions: int
+
+    def __str__(self) -> str:
+        work = f"{self.forward_instructions} instructions forward, {self.backward_instructions} backward"
+        return f"{self.executor}: {self.reason}" + (f" ({work})" if self.forward_instructions else "")
+
+
+def explain(plan: Plan, current_TB: Tensor, *, executor: Executor = "auto") -> Explanation:
+    """Say which executor ``run`` takes for this plan and input, and why."""
+    if isinstance(plan.programs, TraceError):
+        return Explanation("reference", f"the step cannot be traced: {plan.programs}", 0, 0)
+    lengths = len(plan.programs.forward.body), len(plan.programs.backward.body)
+    if executor == "reference":
+        return Explanation("reference", "it was asked for", *lengths)
+    name, _, reason = operators.choose(current_TB.device.type, executor)
+    return Explanation(name, reason, *lengths)
+
+
+def _programs(plan: Plan, executor: Executor) -> Programs | None:
+    """Return the programs to run, or None where the reference has to do it."""
+    if executor == "reference":
+        return None
+    if isinstance(plan.programs, TraceError):
+        if executor != "auto":
+            raise ExecutorError(f'executor="{executor}"', expected="a step that can be traced", got=str(plan.programs))
+        warnings.warn(f"The slow reference executor runs this neuron. {plan.programs}", RuntimeWarning, stacklevel=3)
+        return None
+    return plan.programs
+
+
+def _bind(
+    plan: Plan, params: Mapping[str, Tensor], dtype: torch.dtype, where: str
+) -> tuple[Neuron, dict[str, Tensor]]:
+    for name in params:
+        if name not in plan.learned:
+            raise UnknownNameError.among(where, name, plan.learned, kind="tensor parameter of the plan")
+    if not plan.learned:
+        return plan.neuron, {}
+    own = parameters(plan.neuron)
+    values = {name: params.get(name, own[name]).to(dtype) for name in plan.learned}  # type: ignore[union-attr]
+    return bind(plan.neuron, values), values
+
+
+def _rest(neuron: Neuron, shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Any:
+    state = neuron.rest()
+    tensors = [torch.as_tensor(value, dtype=dtype, device=device) for value in state]
+    return type(state)(*(t.expand(shape) for t in tensors))
+
+
+def _check_state(plan: Plan, state: Any, current_TB: Tensor, where: str) -> None:
+    if type(state) is not plan.neuron.State:
+        expected = f"a {type(plan.neuron).__name__}.State"
+        raise StateError(where, expected=expected, got=f"a {type(state).__name__}", mend="None starts from rest.")
+    for name, value in zip(plan.fields, state, strict=True):
+        if value.shape != current_TB.shape[1:]:
+            expected = f"state.{name} of shape {tuple(current_TB.shape[1:])}, as the input without time"
+            raise StateError(where, expected=expected, got=str(tuple(value.shape)), mend="None starts from rest.")
+
+
+def _run_programs(
+    plan: Plan, programs: Programs, current_TB: Tensor, state: Any, values: dict[str, Tensor], executor: Executor
+) -> tuple[dict[str, Tensor], Any]:
+    shape = current_TB.shape[1:]
+    current_TN = current_TB.reshape(current_TB.shape[0], math.prod(shape)).contiguous()
+    states_N = [s.reshape(-1).contiguous() for s in state]
+    flat, inners = [], []
+    if values:
+        found = evaluate(programs.prologue, {f"param.{name}": value for name, value in values.items()})
+        for name, _ in programs.prologue.outputs:
+            value, inner = _flatten(found[name], shape, type(plan.neuron).__name__)
+            flat.append(value)
+            inners.append(inner)
+    results = operators.forward(
+        current_TN, states_N, flat, inners, plan.forward_text, plan.backward_text, executor
+    )  # fmt: skip
+    count = len(plan.outputs)
+    outputs = {name: r.reshape(current_TB.shape) for name, r in zip(plan.outputs, results[:count], strict=True)}
+    return outputs, plan.neuron.State(*(r.reshape(shape) for r in results[count:]))
+
+
+def _flatten(value: Tensor, shape: torch.Size, name: str) -> tuple[Tensor, int]:
+    """Lay a coefficient out so that neuron n reads values[(n // inner) % len(values)]."""
+    if value.numel() == 1:
+        return value.reshape(1), 1
+    sizes = (1,) * (len(shape) - value.ndim) + tuple(value.shape)
+    if len(sizes) != len(shape) or any(a not in (1, b) for a, b in zip(sizes, shape, strict=True)):
+        expected = f"a shape that broadcasts against the state {tuple(shape)}"
+        raise ShapeError(f"parameter of {name}", expected=expected, got=str(tuple(value.shape)))
+    own = [axis for axis, size in enumerate(sizes) if size > 1]
+    first, last = own[0], own[-1]
+    if sizes[first : last + 1] != tuple(shape[first : last + 1]):
+        return value.expand(shape).reshape(-1).contiguous(), 1
+    return value.reshape(-1).contiguous(), math.prod(shape[last + 1 :])

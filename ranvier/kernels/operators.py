@@ -1,0 +1,113 @@
+"""Programs as PyTorch operators, so that autograd, ``torch.compile`` and ``torch.export`` see one node a layer.
+
+Importing this module registers ``ranvier::forward`` and ``ranvier::backward``. Programs travel as text: an exported
+graph holds everything it needs.
+"""
+
+import warnings
+from collections.abc import Sequence
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ranvier.core.errors import ExecutorError
+from ranvier.kernels import twin
+from ranvier.kernels.cpu import machine
+from ranvier.kernels.gpu import launch
+from ranvier.kernels.program import Program, parse
+
+_parse = lru_cache(maxsize=4096)(parse)
+
+
+def choose(device_type: str, executor: str) -> tuple[str, ModuleType, str]:
+    """Choose who runs programs on a device.
+
+    Args: executor: "cpu", "gpu", "twin", or "auto".
+    Returns: its name, its module (with ``forward`` and ``backward`` of the meaning of ``twin``), and the reason.
+    Raises: ExecutorError if the one that was asked for cannot run here.
+    """
+    absence = {"cpu": machine.absence, "gpu": launch.absence}
+    modules: dict[str, ModuleType] = {"cpu": machine, "gpu": launch, "twin": twin}
+    if executor != "auto":
+        reason = absence[executor]() if executor in absence else None
+        if reason is None and executor == "cpu" and device_type != "cpu":
+            reason = f"the input is on {device_type}"
+        if reason is not None:
+            raise ExecutorError(f'executor="{executor}"', expected="an executor that can run here", got=reason)
+        return executor, modules[executor], "it was asked for"
+    best = "cpu" if device_type == "cpu" else "gpu"
+    reason = absence[best]()
+    if reason is None:
+        return best, modules[best], f"the input is on {device_type}"
+    warnings.warn(f"The slow executor in plain torch runs this neuron. {best} cannot run: {reason}", RuntimeWarning, stacklevel=2)
+    return "twin", twin, f"{best} cannot run: {reason}"
+
+
+def _coefficients(values: Sequence[Tensor], inners: Sequence[int]) -> list[twin.Coefficient]:
+    return [twin.Coefficient(v, n) for v, n in zip(values, inners, strict=True)]
+
+
+@torch.library.custom_op("ranvier::forward", mutates_args=())
+def forward(
+    current: Tensor, states: Sequence[Tensor], coefficients: Sequence[Tensor], inners: Sequence[int],
+    program: str, vjp: str, executor: str,
+) -> list[Tensor]:  # fmt: skip
+    """Run a program over (T, N) currents; returns the outputs of all steps, then the final states."""
+    _, module, _ = choose(current.device.type, executor)
+    result = module.forward(_parse(program), current, states, _coefficients(coefficients, inners))
+    return [*result.outputs, *result.states]
+
+
+@torch.library.custom_op("ranvier::backward", mutates_args=())
+def backward(
+    grads: Sequence[Tensor | None], current: Tensor, states: Sequence[Tensor], coefficients: Sequence[Tensor],
+    inners: Sequence[int], program: str, vjp: str, executor: str,
+) -> list[Tensor]:  # fmt: skip
+    """Carry gradients back: returns those of the current, of the initial states and of the coefficients."""
+    _, module, _ = choose(current.device.type, executor)
+    num_outputs = len(grads) - len(states)
+    result = module.backward(
+        _parse(program), _parse(vjp), current, states, _coefficients(coefficients, inners),
+        [None if g is None else g.contiguous() for g in grads[:num_outputs]],
+        [None if g is None else g.contiguous() for g in grads[num_outputs:]],
+    )  # fmt: skip
+    return [result.current, *result.states, *result.coefficients]
+
+
+def _num_outputs(program: Program) -> int:
+    return sum(name.startswith("out.") for name, _ in program.outputs)
+
+
+@forward.register_fake
+def _(current: Any, states: Any, coefficients: Any, inners: Any, program: str, vjp: str, executor: str) -> list[Tensor]:
+    outputs = [torch.empty_like(current) for _ in range(_num_outputs(parse(program)))]
+    return [*outputs, *(torch.empty_like(s) for s in states)]
+
+
+@backward.register_fake
+def _(
+    grads: Any, current: Any, states: Any, coefficients: Any, inners: Any, program: str, vjp: str, executor: str
+) -> list[Tensor]:
+    return [torch.empty_like(x) for x in (current, *states, *coefficients)]
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+    current, states, coefficients, *ctx.rest = inputs  # rest: inners, program, vjp, executor
+    ctx.set_materialize_grads(False)
+    ctx.num_states = len(states)
+    ctx.save_for_backward(current, *states, *coefficients)
+
+
+def _differentiate(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:
+    current, *others = ctx.saved_tensors
+    states, coefficients = others[: ctx.num_states], others[ctx.num_states :]
+    d_current, *d_others = backward(grads, current, states, coefficients, *ctx.rest)
+    # torch takes an empty list of numbers for a list of tensors, and wants a list back.
+    no_inners = None if coefficients else []
+    return d_current, d_others[: ctx.num_states], d_others[ctx.num_states :], no_inners, None, None, None
+
+
+forward.register_autograd(_differentiate, setup_context=_keep)

@@ -1,0 +1,135 @@
+"""Learning curves: loss, accuracy and whatever else the metrics hold, against the optimiser step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from ranvier.report.source import Series
+from ranvier.report.svg import Scale, el, figure, legend, number, path, short, text, ticks
+
+WIDTH, HEIGHT = 520.0, 268.0
+LEFT, RIGHT, TOP, BOTTOM = 50.0, 14.0, 34.0, 42.0
+MANY = 60  # more points than this are drawn faint, with a smoothed line over them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """Series that share an axis."""
+
+    title: str
+    series: tuple[Series, ...]
+    percent: bool = False
+
+
+def panels(series: Sequence[Series]) -> list[Panel]:
+    """Sort series into a loss panel, an accuracy panel and up to six others."""
+    kinds: dict[str, list[Series]] = {"loss": [], "accuracy": []}
+    for one in series:
+        last = one.name.lower().replace("/", ".").split(".")[-1]
+        kind = "loss" if "loss" in last else "accuracy" if last.startswith("acc") or "accuracy" in last else one.name
+        kinds.setdefault(kind, []).append(one)
+    found = []
+    for kind, members in kinds.items():
+        members = [m for m in members if len(m.x) > 1 or kind in ("loss", "accuracy")][:6]
+        if not members:
+            continue
+        fractions = kind == "accuracy" and all(0 <= y <= 1 for m in members for y in m.y)
+        scaled = tuple(
+            Series(name=m.name, x=m.x, y=tuple(100 * y for y in m.y)) if fractions else m for m in members
+        )
+        title = {"loss": "Loss", "accuracy": "Accuracy, %" if fractions else "Accuracy"}.get(kind, _words(kind))
+        found.append(Panel(title=title, series=scaled, percent=fractions))
+    return found[:8]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").replace("/", " ").replace(".", " ").strip()
+
+
+def _short_names(panel: Panel) -> list[str]:
+    """Name each series by what sets it apart: "train.loss", "test.loss" become "train", "test"."""
+    found = []
+    for one in panel.series:
+        words = [w for w in _words(one.name).split() if w.lower() not in ("loss", "accuracy", "acc")]
+        found.append(" ".join(words)[:24] or "training")
+    return found
+
+
+def smooth(y: Sequence[float], span: int) -> list[float]:
+    """Average exponentially over about ``span`` points, corrected for the start: m[i] / (1 - decay^(i+1))."""
+    decay, mean, weight, found = 1 - 2 / (span + 1), 0.0, 0.0, []
+    for value in y:
+        mean = decay * mean + (1 - decay) * value
+        weight = decay * weight + (1 - decay)
+        found.append(mean / weight)
+    return found
+
+
+def _thin(points: list[tuple[float, float]], most: int = 300) -> list[tuple[float, float]]:
+    """Keep the lowest and highest point of each stretch, so that no peak is lost."""
+    if len(points) <= 2 * most:
+        return points
+    size = len(points) / most
+    kept: list[tuple[float, float]] = []
+    for i in range(most):
+        part = points[int(i * size) : int((i + 1) * size)]
+        kept += sorted({min(part, key=lambda p: p[1]), max(part, key=lambda p: p[1])})
+    return kept
+
+
+def curve(panel: Panel, epoch_starts: Sequence[float] = ()) -> Markup:
+    """Draw one panel."""
+    xs = [x for s in panel.series for x in s.x]
+    ys = [y for s in panel.series for y in s.y]
+    low, high = _range(panel, ys)
+    x_of = Scale(min(xs), max(xs), LEFT, WIDTH - RIGHT)
+    y_of = Scale(low, high, HEIGHT - BOTTOM, TOP)
+    parts = [text(LEFT - 36, 18, panel.title, class_="title")]
+    for tick in ticks(low, high):
+        parts.append(el("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y_of(tick), y2=y_of(tick), class_="grid"))
+        parts.append(text(LEFT - 8, y_of(tick) + 4, short(tick), anchor="end"))
+    starts = [x for x in epoch_starts if x_of.lo < x < x_of.hi]
+    for x in starts if len(starts) <= 40 else ():
+        parts.append(el("line", x1=x_of(x), x2=x_of(x), y1=TOP, y2=HEIGHT - BOTTOM, class_="grid epoch"))
+    for tick in ticks(x_of.lo, x_of.hi, 6):
+        parts.append(text(x_of(tick), HEIGHT - BOTTOM + 18, short(tick), anchor="middle"))
+    parts.append(text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, "optimiser step", anchor="middle", class_="label faint"))
+    names = _short_names(panel)
+    for i, one in enumerate(panel.series):
+        parts.append(_line(one, names[i], f"c{i % 6 + 1}", x_of, y_of, "%" if panel.percent else ""))
+    if names != ["training"]:
+        width = sum(19 + 6.6 * len(n) + 16 for n in names)
+        parts.append(legend([(n, f"c{i % 6 + 1}") for i, n in enumerate(names)], max(WIDTH - RIGHT - width + 16, 150), 18))
+    ends = "; ".join(f"{n} ends at {number(s.y[-1], 3)}" for n, s in zip(names, panel.series, strict=True))
+    return figure(WIDTH, HEIGHT, f"{panel.title} against the optimiser step: {ends}.", *parts)
+
+
+def _range(panel: Panel, ys: Sequence[float]) -> tuple[float, float]:
+    """Choose the limits of the vertical axis: robust against a wild first step, and never of no height."""
+    ordered = sorted(ys)
+    high = ordered[-1]
+    typical = ordered[int(0.995 * (len(ordered) - 1))]
+    if len(ordered) > 200 and typical > 0 and high > 3 * typical:
+        high = typical
+    low = min(0.0, ordered[0]) if ordered[0] < 0.4 * high else ordered[0]
+    margin = 0.06 * (high - low) or max(abs(high), 1.0) * 0.1
+    if panel.percent:
+        return max(0.0, low - margin if low else 0.0), min(100.0, high + margin)
+    return (low - margin if low else 0.0), high + margin
+
+
+def _line(one: Series, name: str, colour: str, x_of: Scale, y_of: Scale, unit: str) -> Markup:
+    def clip(y: float) -> float:
+        return min(max(y, min(y_of.lo, y_of.hi)), max(y_of.lo, y_of.hi))
+
+    points = [(x_of(x), y_of(clip(y))) for x, y in zip(one.x, one.y, strict=True)]
+    if len(points) > MANY:
+        averaged = smooth(one.y, max(2, len(points) // 40))
+        smoothed = [(x_of(x), y_of(clip(y))) for x, y in zip(one.x, averaged, strict=True)]
+        return path(_thin(points), class_=f"line raw {colour}") + path(_thin(smoothed), class_=f"line {colour}")
+    dots = [
+        el("circle", el("title", f"{name}, step {number(x)}: {number(y, 4)}{unit}"), cx=px, cy=py, r=3.2, class_=f"dot {colour}")
+        for (px, py), x, y in zip(points, one.x, one.y, strict=True)
+    ]
+    return Markup("").join([path(points, class_=f"line {colour}"), *dots])

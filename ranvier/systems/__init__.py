@@ -1,0 +1,32 @@
+"""Published systems, one file each: model, recipe, claim. The catalogue loads a system when it is asked for."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ranvier.core.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from ranvier.core.system import System
+
+__all__ = ["load", "names"]
+
+# One line a system: the name typed at the shell, and the module that holds its ``SYSTEM``.
+_MODULES = {
+    "stbp": "ranvier.systems.training.stbp",
+}
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all systems, in alphabetical order, without importing any."""
+    return tuple(sorted(_MODULES))
+
+
+def load(name: str) -> "System":
+    """Import a system.
+
+    Raises: UnknownNameError, with near names, if there is none of this name.
+    """
+    if name not in _MODULES:
+        raise UnknownNameError.among("ranvier.systems", name, _MODULES, kind="system")
+    system: System = import_module(_MODULES[name]).SYSTEM
+    return system
