@@ -1,11 +1,13 @@
 """The neuron: one frozen description with one elementwise step, from which everything else is derived."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, dataclass_transform
 
 from torch import Tensor
 
 from ranvier.core.errors import ConfigError
+from ranvier.core.formula import page
 from ranvier.core.params import Described
 from ranvier.core.reset import Reset, Subtract
 from ranvier.core.surrogate import Surrogate, spike
@@ -55,3 +57,14 @@ class Neuron(Described, ABC):
     def spike(self, x: Tensor) -> Tensor:
         """Fire where x = v - v_th has reached 0, with this neuron's surrogate and strictness."""
         return spike(x, self.surrogate, strict=self.strict)
+
+    def equivalents(self, *, dt: float) -> Mapping[str, str]:  # noqa: ARG002 - what is asked of those that override it
+        """Say how other libraries write this neuron: ``{"SpikingJelly": "IFNode(...)"}``; only exact equivalents."""
+        return {}
+
+    def describe(self, *, dt: float = 1.0) -> str:
+        """Write the neuron's parameters, the equations of one step with numbers put in, and its names elsewhere.
+
+        Args: dt: length of the step, ms.
+        """
+        return page(self, self.equivalents(dt=dt), dt=dt)

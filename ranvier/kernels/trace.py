@@ -131,6 +131,8 @@ class Trace:
             raise self.refuse(f"torch.{name}{' with ' + ', '.join(kwargs) if kwargs else ''}")
         try:
             return special(*args, **kwargs)  # type: ignore[no-any-return]
+        except TraceError:
+            raise
         except TypeError:
             raise self.refuse(f"torch.{name} with arguments a kernel has no use for") from None
 

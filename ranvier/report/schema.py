@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from ranvier.core.errors import FormatError
+from ranvier.runs.files import disk, write_whole
 
 MAX_BYTES = 64 << 20
 FILE_NAME = "results.json"
@@ -215,11 +216,13 @@ class Results(Record):
     notes: Annotated[tuple[Prose, ...], Field(max_length=20)] = ()
 
     def write(self, folder: Path) -> Path:
-        """Write ``results.json`` into a run folder, whole or not at all."""
+        """Write ``results.json`` into a run folder, whole or not at all.
+
+        Raises: RunError if the disk refuses.
+        """
         path = folder / FILE_NAME
-        partial = path.with_suffix(".json.tmp")
-        partial.write_text(self.model_dump_json(), encoding="utf-8")
-        partial.replace(path)
+        with disk(str(path)):
+            write_whole(path, self.model_dump_json().encode())
         return path
 
     @classmethod

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,8 @@ class Source:
     """
 
     folder: Path
+    name: str = ""
+    command: str = ""
     config: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     series: tuple[Series, ...] = ()
@@ -56,10 +59,16 @@ def read(folder: Path) -> Source:
     except (FormatError, OSError) as error:
         faults.append(str(error))
     series, starts = _metrics(folder / "metrics.jsonl", faults)
+    config = _object(folder / "config.json", faults)
+    environment = _object(folder / "environment.json", faults)
+    command = environment.pop("command", "")
+    inner = config.get("config")
     return Source(
         folder=folder,
-        config=_flat(_object(folder / "config.json", faults)),
-        environment=_flat(_object(folder / "environment.json", faults)),
+        name=str(config.get("name", ""))[:200],
+        command=shlex.join(map(str, command)) if isinstance(command, list) else str(command),
+        config=_flat(inner if isinstance(inner, dict) else config),
+        environment=_flat(environment),
         series=series,
         epoch_starts=starts,
         results=results,
@@ -141,8 +150,8 @@ def _leaves(row: dict[str, Any], prefix: str = "", depth: int = 0) -> Iterator[t
             yield name, number
 
 
-_POSITION = frozenset({"step", "epoch", "time", "timestamp", "seconds", "elapsed", "elapsed_s", "seed", "rank"})
-_GROUP = ("split", "phase", "part", "kind", "event", "stage")
+_POSITION = frozenset({"step", "epoch", "time"})
+_GROUP = ("split", "phase", "kind")  # where a row says in words what it is about
 
 
 def _metrics(path: Path, faults: list[str]) -> tuple[tuple[Series, ...], tuple[float, ...]]:

@@ -11,6 +11,8 @@ import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
+from ranvier.report.words import number
+
 
 def el(tag: str, *children: Markup | str, **attributes: object) -> Markup:
     """Make an element. ``class_`` becomes class, other underscores become hyphens, None is left out."""
@@ -24,12 +26,6 @@ def el(tag: str, *children: Markup | str, **attributes: object) -> Markup:
         return Markup(f"<{opening}/>")  # noqa: S704 # tag is ours, attributes are escaped above
     inner = "".join(str(escape(child)) for child in children)
     return Markup(f"<{opening}>{inner}</{tag}>")  # noqa: S704
-
-
-def number(value: float, digits: int = 2) -> str:
-    """Write a number with at most so many digits after the point, and none that say nothing."""
-    text = f"{value:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:.0f}"
-    return "0" if text in ("-0", "") else text
 
 
 def figure(width: float, height: float, title: str, *children: Markup, wide: bool = False) -> Markup:
@@ -79,18 +75,6 @@ def ticks(lo: float, hi: float, about: int = 5) -> list[float]:
     size = next(m * power for m in (1.0, 2.0, 2.5, 5.0, 10.0) if span / (m * power) <= about)
     first = math.ceil(lo / size - 1e-9)
     return [i * size for i in range(first, math.floor(hi / size + 1e-9) + 1)]
-
-
-def short(value: float) -> str:
-    """Write a number for a tick: 12000 becomes 12k, 0.00012 becomes 1.2e-4."""
-    size = abs(value)
-    if size and (size < 1e-3 or size >= 1e15):
-        mantissa, exponent = f"{value:.1e}".split("e")
-        return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
-    for limit, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if size >= limit:
-            return number(value / limit, 2 if size < 10 * limit else 1) + letter
-    return number(value, 3 if size < 1 else 2)
 
 
 def legend(entries: Sequence[tuple[str, str]], x: float, y: float) -> Markup:

@@ -1,8 +1,8 @@
 """One checkpoint: a folder with tensors, plain values and a manifest, complete or refused.
 
-``tensors.safetensors`` holds the tensors, ``state.json`` everything else, ``manifest.json`` the size and SHA-256 of both
-and of itself. The folder is filled under another name, brought to disk and renamed: under its own name it is complete.
-Nothing in it is ever executed.
+``tensors.safetensors`` holds the tensors, ``state.json`` everything else, ``manifest.json`` the size and SHA-256 of
+both and of itself. The folder is filled under another name, brought to disk and renamed: under its own name it is
+complete. Nothing in it is ever executed.
 """
 
 import hashlib
@@ -41,7 +41,8 @@ class Checkpoint:
 def write(folder: Path, step: int, tree: Tree) -> None:
     """Write a checkpoint as ``folder``, which must not exist yet.
 
-    Raises: RunError if the disk refuses (nothing stays behind); CheckpointError for a value that is neither a tensor nor plain.
+    Raises: RunError if the disk refuses (nothing stays behind); CheckpointError for a value that is neither a tensor
+        nor plain.
     """
     tensors: dict[str, Tensor] = {}
     state = _pack(tree, "tree", tensors)
@@ -66,7 +67,8 @@ def write(folder: Path, step: int, tree: Tree) -> None:
 def read(folder: Path) -> Checkpoint:
     """Read a checkpoint and verify every byte of it.
 
-    Raises: CheckpointError, naming the file and the cause, if anything is missing, cut short, altered or of another format.
+    Raises: CheckpointError, naming the file and the cause, if anything is missing, cut short, altered or of another
+        format.
     """
     step, files = _read_manifest(folder / MANIFEST)
     contents = {name: _read_verified(folder / name, files[name]) for name in (TENSORS, STATE)}

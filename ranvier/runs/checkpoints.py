@@ -40,7 +40,7 @@ class Checkpoints:
         Broken checkpoints of later steps, which a resume has passed over, are dropped.
 
         Returns: its folder.
-        Raises: RunError if the disk refuses, or if a complete checkpoint of a later step exists: going on would lose it.
+        Raises: RunError if the disk refuses, or if a complete checkpoint of a later step would be lost.
         """
         path = self.folder / f"step-{step:09d}"
         with disk(str(self.folder)):

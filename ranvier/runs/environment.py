@@ -12,8 +12,6 @@ from typing import Any
 
 import torch
 
-import ranvier
-
 _PACKAGES = ("ranvier", "torch", "numpy", "safetensors")
 
 
@@ -33,7 +31,7 @@ def describe(*, command: Sequence[str] = (), seed: int | None = None) -> dict[st
         "num_cpus": os.cpu_count(),
         "num_threads": torch.get_num_threads(),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
-        "git": commit(Path(ranvier.__file__).parent),
+        "git": commit(Path(__file__).parent),
     }
 
 
@@ -55,7 +53,7 @@ def _cpu(cpuinfo: Path) -> str:
 
 
 def commit(folder: Path) -> dict[str, Any] | None:
-    """Return the git commit of a folder and whether its files differ from it; None where there is no git or no repository."""
+    """Return the git commit of a folder and whether its files differ from it; None where there is no repository."""
 
     def git(*words: str) -> str:
         return subprocess.run(

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside, brought to disk, renamed into place; and JSON that any reader takes."""
+"""Files that are whole or absent: written beside, brought to disk, renamed into place; JSON that any reader takes."""
 
 import json
 import math
@@ -13,10 +13,10 @@ from ranvier.core.errors import ConfigError, RunError
 
 
 @contextmanager
-def disk(what: str, mend: str = "") -> Iterator[None]:
+def disk(what: str) -> Iterator[None]:
     """Turn an OSError of the operating system (disk full, no permission ...) into a RunError that says what failed.
 
-    Args: what: path and deed, such as "runs/a/config.json". mend: a sentence; by default to free space or choose a folder.
+    Args: what: the path at fault.
     """
     try:
         yield
@@ -27,7 +27,7 @@ def disk(what: str, mend: str = "") -> Iterator[None]:
             what,
             expected="a folder that can be written to",
             got=f"{error.strerror or error} ({type(error).__name__})",
-            mend=mend or "Free space there or choose another folder; what was complete before is untouched.",
+            mend="Free space there or choose another folder; what was complete before is untouched.",
         ) from error
 
 

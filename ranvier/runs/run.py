@@ -99,7 +99,7 @@ class Run:
         return (self.folder / "results.json").exists()
 
     def log(self, *, step: int, **figures: Figure) -> None:
-        """Append a line of figures to the metrics, with the time (s since 1970); figures may nest, such as one a layer."""
+        """Append a line of figures and the time (s since 1970) to the metrics; figures may nest (one a layer)."""
         Metrics(self.folder / "metrics.jsonl").append({"step": step, "time": round(time.time(), 3), **figures})
 
     def metrics(self) -> list[dict[str, Any]]:

@@ -1,10 +1,13 @@
-"""Configurations from outside: YAML files and ``a.b=value`` options become a checked frozen dataclass, and plain JSON."""
+"""Configurations from outside: YAML files and ``a.b=value`` options become a checked frozen dataclass; plain JSON back.
+
+Where an option is one of several dataclasses, each has a field ``kind: Literal[...]``; ``optimiser.kind=sgd`` chooses.
+"""
 
 import math
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -33,6 +36,7 @@ def from_plain(base: Config, changes: Mapping[str, Any], *, where: str = "config
         where: what errors begin with.
     Raises: ConfigError or UnknownNameError; they name the option by its path.
     """
+    base = _choose(base, changes, where)
     _check_names(base, changes, where)
     try:
         made = TypeAdapter(type(base)).validate_python(_merge(to_plain(base), changes))
@@ -71,12 +75,14 @@ def override(base: Config, options: Iterable[str], *, where: str = "--set") -> C
 def read(path: Path, base: Config, *, system: str) -> Config:
     """Read a YAML or JSON file of options as a copy of ``base``; also the ``config.json`` of a run.
 
-    The key ``system`` may say whose options these are.
+    The key ``system`` may say whose options these are. A ``config.json`` holds a ``name`` and the ``config``.
 
     Raises: ConfigError if the file is absent, too large, no mapping, repeats a key, or belongs to another system;
         UnknownNameError for an unknown option.
     """
     tree = _load(path)
+    if tree.keys() == {"name", "config"} and isinstance(tree["config"], dict):
+        tree = {**tree["config"], SYSTEM_KEY: tree["name"]}
     owner = tree.pop(SYSTEM_KEY, system)
     if owner != system:
         raise ConfigError(
@@ -143,6 +149,29 @@ def _plant(tree: Plain, path: str, value: Any, where: str) -> None:
     if isinstance(tree.get(leaf), dict):
         raise ConfigError(f"{where} {path}", expected="no value for a part of it too", got=f"{path}={value}")
     tree[leaf] = value
+
+
+def _choose(base: Config, changes: Mapping[str, Any], where: str) -> Config:
+    """Put the defaults of another alternative wherever the changes name its ``kind``."""
+    hints = get_type_hints(type(base))
+    chosen: Plain = {}
+    for field in fields(base):  # type: ignore[arg-type] # every config is a dataclass
+        value, inner = changes.get(field.name), getattr(base, field.name)
+        if not isinstance(value, Mapping) or not is_dataclass(inner):
+            continue
+        kinds = _kinds(hints[field.name])
+        kind = value.get("kind", getattr(inner, "kind", None))
+        if kinds and kind not in kinds:
+            raise UnknownNameError.among(f"{where}.{field.name}.kind", str(kind), kinds, kind="kind")
+        if kinds and kind != inner.kind:  # type: ignore[union-attr] # one of the kinds
+            inner = kinds[kind]()
+        chosen[field.name] = _choose(inner, value, f"{where}.{field.name}")
+    return replace(base, **chosen)  # type: ignore[type-var]
+
+
+def _kinds(hint: Any) -> dict[str, type]:
+    options = [option for option in get_args(hint) if is_dataclass(option)]
+    return {f.default: o for o in options for f in fields(o) if f.name == "kind"}  # type: ignore[misc] # strings
 
 
 def _check_names(base: Any, changes: Mapping[str, Any], where: str) -> None:

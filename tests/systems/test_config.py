@@ -160,3 +160,46 @@ def test_an_absent_a_binary_and_an_oversized_file_are_refused(tmp_path):
     huge.write_bytes(b"#" * ((1 << 20) + 1))
     with pytest.raises(ConfigError, match=r"huge\.yaml: expected a file of at most 1 MiB, got 1048577 bytes\.$"):
         read(huge, BASE, system="toy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixed:
+    kind: Literal["fixed"] = "fixed"
+    rate: float = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Falling:
+    kind: Literal["falling"] = "falling"
+    half_life: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    schedule: Fixed | Falling = Fixed()
+
+
+def test_a_kind_chooses_among_alternatives_whose_options_then_hold():
+    assert override(Choice(), ["schedule.half_life=7", "schedule.kind=falling"]).schedule == Falling(half_life=7)
+    assert override(Choice(), ["schedule.rate=2"]).schedule == Fixed(rate=2.0)
+    assert from_plain(Choice(), to_plain(Choice(schedule=Falling(half_life=3)))).schedule == Falling(half_life=3)
+
+
+def test_an_unknown_kind_and_an_option_of_another_kind_are_refused():
+    with pytest.raises(UnknownNameError) as caught:
+        override(Choice(), ["schedule.kind=faling"])
+    assert str(caught.value) == (
+        "--set.schedule.kind: expected a known kind (falling, fixed), got 'faling'. Did you mean 'falling'?"
+    )
+    with pytest.raises(
+        UnknownNameError, match=r"^--set\.schedule: expected a known option \(kind, rate\), got 'half_life'"
+    ):
+        override(Choice(), ["schedule.half_life=7"])
+
+
+def test_the_config_of_a_run_is_a_config_file(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"name": "toy", "config": to_plain(Options(seed=5))}))
+    assert read(path, BASE, system="toy") == Options(seed=5)
+    with pytest.raises(ConfigError, match=r"expected options of 'other', got those of 'toy'"):
+        read(path, BASE, system="other")

@@ -25,7 +25,11 @@ _RATIO = 100
 
 
 class _Unpacker(Protocol):
-    eof: bool
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def needs_input(self) -> bool: ...
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
@@ -63,7 +67,9 @@ def directory(path: Path, *, max_directory: int = 1 << 20, max_bytes: int | None
     total = sum(entry.file_size for entry in entries)
     if total > limit:
         raise FormatError(
-            str(path), expected=f"at most {limit} bytes when unpacked", got=f"{total} declared by a file of {size} bytes"
+            str(path),
+            expected=f"at most {limit} bytes when unpacked",
+            got=f"{total} declared by a file of {size} bytes",
         )
     return found
 
@@ -100,10 +106,14 @@ def _check_end(path: Path, size: int, max_directory: int) -> None:
         tail = file.read(tail_size)
     at = tail.rfind(b"PK\5\6")
     if at < 0 or at + _END.size > len(tail):
-        raise FormatError(f"{path}: byte {size}", expected="a zip archive", got="no end record; truncated or another format")
+        raise FormatError(
+            f"{path}: byte {size}", expected="a zip archive", got="no end record; truncated or another format"
+        )
     declared = _END.unpack_from(tail, at)[5]
     if tail[max(0, at - 20) : at].startswith(b"PK\6\7"):
-        raise FormatError(str(path), expected="a plain zip below 4 GiB", got="a zip64 directory", mend="Split the file.")
+        raise FormatError(
+            str(path), expected="a plain zip below 4 GiB", got="a zip64 directory", mend="Split the file."
+        )
     if declared > max_directory:
         where = f"{path}: byte {size - tail_size + at}"
         raise FormatError(where, expected=f"a directory of at most {max_directory} bytes", got=f"{declared} declared")
@@ -152,7 +162,7 @@ def _unpack(file: BinaryIO, where: str, entry: zipfile.ZipInfo) -> Iterator[byte
     out_left = entry.file_size + 1
     try:
         while out_left > 0 and not unpacker.eof:
-            packed = file.read(min(_CHUNK, max(packed_left, 0)))
+            packed = file.read(min(_CHUNK, max(packed_left, 0))) if unpacker.needs_input else b""
             packed_left -= len(packed)
             piece = unpacker.decompress(packed, min(out_left, 16 * _CHUNK))
             if not piece and not packed:
@@ -173,6 +183,10 @@ class _Inflater:
     @property
     def eof(self) -> bool:
         return self._inner.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inner.unconsumed_tail
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes:
         return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)

@@ -44,9 +44,11 @@ def read(path: str | Path, *, axes: int | None = None) -> NDArray[np.uint8]:
         return np.fromfile(file, np.uint8, count).reshape(shape)
 
 
-def _axes(path: Path, head: bytes, axes: int | None) -> int:
+def _axes(path: Path, head: bytes | bytearray, axes: int | None) -> int:
     if len(head) < 4 or head[:2] != b"\0\0":
-        raise FormatError(f"{path}: byte 0", expected="an IDX file (00 00 type axes)", got=head.hex() or "an empty file")
+        raise FormatError(
+            f"{path}: byte 0", expected="an IDX file (00 00 type axes)", got=head.hex() or "an empty file"
+        )
     if head[2] != _UBYTE:
         raise FormatError(f"{path}: byte 2", expected="type 0x08, unsigned bytes", got=f"type {head[2]:#04x}")
     if not 1 <= head[3] <= _MAX_AXES or (axes is not None and head[3] != axes):
@@ -55,7 +57,7 @@ def _axes(path: Path, head: bytes, axes: int | None) -> int:
     return head[3]
 
 
-def _shape(path: Path, head: bytes) -> tuple[int, ...]:
+def _shape(path: Path, head: bytes | bytearray) -> tuple[int, ...]:
     if len(head) < 4 + 4 * head[3]:
         raise FormatError(f"{path}: byte {len(head)}", expected=f"{head[3]} sizes", got="the end of the file")
     return tuple(int(n) for n in np.frombuffer(head, ">u4", offset=4))
@@ -69,7 +71,9 @@ def _read_gzip(path: Path, raw: bytes, axes: int | None) -> NDArray[np.uint8]:
     start, count = len(head), math.prod(shape)
     if count > _MAX_RATIO * len(raw):
         raise FormatError(
-            f"{path}: unpacked byte 4", expected="sizes that fit the file", got=f"shape {shape} from {len(raw)} gzipped bytes"
+            f"{path}: unpacked byte 4",
+            expected="sizes that fit the file",
+            got=f"shape {shape} from {len(raw)} gzipped bytes",
         )
     body = _inflate(path, inner, inner.unconsumed_tail, count + 1)
     if len(body) != count:

@@ -25,8 +25,8 @@ _KINDS = "biufcUS"
 def read(path: str | Path, names: Iterable[str] | None = None, *, max_bytes: int | None = None) -> dict[str, Array]:
     """Read arrays of a pack.
 
-    Args: path: the file. names: which arrays, without ``.npy``; None reads all. max_bytes: what all members may unpack to
-        together; None is 64 MiB + 100 times the size of the file.
+    Args: path: the file. names: which arrays, without ``.npy``; None reads all. max_bytes: what all members may unpack
+        to together; None is 64 MiB + 100 times the size of the file.
     Returns: name -> array.
     Raises: FormatError, naming path and member, for anything that is not a well-formed pack of plain arrays;
         UnknownNameError for a name that the pack lacks.

@@ -1,1 +1,17 @@
-""""""
+"""Data sets, one a file: where each comes from, how it is licensed, and how it is loaded."""
+
+from ranvier.data.sets import cifar10, fashion_mnist, mnist, nmnist
+from ranvier.data.sets.pack import EventSet, ImageSet, load_events, load_images
+from ranvier.data.sets.source import Source
+
+__all__ = [
+    "EventSet",
+    "ImageSet",
+    "Source",
+    "cifar10",
+    "fashion_mnist",
+    "load_events",
+    "load_images",
+    "mnist",
+    "nmnist",
+]

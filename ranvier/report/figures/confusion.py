@@ -50,16 +50,25 @@ def _cell(x: float, y: float, cell: float, count: int, share: float, true: str, 
         # The square root lets rare mistakes be seen beside a full diagonal.
         parts.append(
             el(
-                "rect", x=x, y=y, width=cell - gap, height=cell - gap, rx=min(4.0, cell / 8),
-                class_="cell", opacity=f"{0.12 + 0.88 * share**0.6:.3f}",
-            )  # fmt: skip
+                "rect",
+                x=x,
+                y=y,
+                width=cell - gap,
+                height=cell - gap,
+                rx=min(4.0, cell / 8),
+                class_="cell",
+                opacity=f"{0.12 + 0.88 * share**0.6:.3f}",
+            )
         )
         if cell >= 16 and len(str(count)) * 6.5 < cell:
             parts.append(
                 text(
-                    x + (cell - gap) / 2, y + cell / 2 + 4, str(count), anchor="middle",
+                    x + (cell - gap) / 2,
+                    y + cell / 2 + 4,
+                    str(count),
+                    anchor="middle",
                     class_="count strong" if share > 0.45 else "count",
-                )  # fmt: skip
+                )
             )
     return el("g", *parts)
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from ranvier.report.source import Series
-from ranvier.report.svg import Scale, el, figure, legend, number, path, short, text, ticks
+from ranvier.report.svg import Scale, el, figure, legend, path, text, ticks
+from ranvier.report.words import number, short
 
 WIDTH, HEIGHT = 520.0, 268.0
 LEFT, RIGHT, TOP, BOTTOM = 50.0, 14.0, 34.0, 42.0
@@ -27,7 +28,7 @@ def panels(series: Sequence[Series]) -> list[Panel]:
     kinds: dict[str, list[Series]] = {"loss": [], "accuracy": []}
     for one in series:
         last = one.name.lower().replace("/", ".").split(".")[-1]
-        kind = "loss" if "loss" in last else "accuracy" if last.startswith("acc") or "accuracy" in last else one.name
+        kind = "loss" if "loss" in last else "accuracy" if last.startswith("acc") or "accuracy" in last else _topic(one)
         kinds.setdefault(kind, []).append(one)
     found = []
     for kind, members in kinds.items():
@@ -35,12 +36,16 @@ def panels(series: Sequence[Series]) -> list[Panel]:
         if not members:
             continue
         fractions = kind == "accuracy" and all(0 <= y <= 1 for m in members for y in m.y)
-        scaled = tuple(
-            Series(name=m.name, x=m.x, y=tuple(100 * y for y in m.y)) if fractions else m for m in members
-        )
+        scaled = tuple(Series(name=m.name, x=m.x, y=tuple(100 * y for y in m.y)) if fractions else m for m in members)
         title = {"loss": "Loss", "accuracy": "Accuracy, %" if fractions else "Accuracy"}.get(kind, _words(kind))
         found.append(Panel(title=title, series=scaled, percent=fractions))
     return found[:8]
+
+
+def _topic(one: Series) -> str:
+    """Say what a metric is about: "dead.conv1" and "dead.conv2" are both about "dead", "train.rate" is about "rate"."""
+    first, _, rest = one.name.partition(".")
+    return rest if rest and first in ("train", "test", "val", "valid", "validation") else first
 
 
 def _words(name: str) -> str:
@@ -85,22 +90,24 @@ def curve(panel: Panel, epoch_starts: Sequence[float] = ()) -> Markup:
     low, high = _range(panel, ys)
     x_of = Scale(min(xs), max(xs), LEFT, WIDTH - RIGHT)
     y_of = Scale(low, high, HEIGHT - BOTTOM, TOP)
-    parts = [text(LEFT - 36, 18, panel.title, class_="title")]
+    parts = [text(0, 18, panel.title, class_="title")]
     for tick in ticks(low, high):
         parts.append(el("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y_of(tick), y2=y_of(tick), class_="grid"))
         parts.append(text(LEFT - 8, y_of(tick) + 4, short(tick), anchor="end"))
     starts = [x for x in epoch_starts if x_of.lo < x < x_of.hi]
-    for x in starts if len(starts) <= 40 else ():
-        parts.append(el("line", x1=x_of(x), x2=x_of(x), y1=TOP, y2=HEIGHT - BOTTOM, class_="grid epoch"))
-    for tick in ticks(x_of.lo, x_of.hi, 6):
-        parts.append(text(x_of(tick), HEIGHT - BOTTOM + 18, short(tick), anchor="middle"))
+    bottom = HEIGHT - BOTTOM
+    if len(starts) <= 40:
+        parts += [el("line", x1=x_of(x), x2=x_of(x), y1=TOP, y2=bottom, class_="grid epoch") for x in starts]
+    parts += [text(x_of(x), bottom + 18, short(x), anchor="middle") for x in ticks(x_of.lo, x_of.hi, 6)]
     parts.append(text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, "optimiser step", anchor="middle", class_="label faint"))
     names = _short_names(panel)
     for i, one in enumerate(panel.series):
         parts.append(_line(one, names[i], f"c{i % 6 + 1}", x_of, y_of, "%" if panel.percent else ""))
-    if names != ["training"]:
+    if len(names) > 1:
         width = sum(19 + 6.6 * len(n) + 16 for n in names)
-        parts.append(legend([(n, f"c{i % 6 + 1}") for i, n in enumerate(names)], max(WIDTH - RIGHT - width + 16, 150), 18))
+        parts.append(
+            legend([(n, f"c{i % 6 + 1}") for i, n in enumerate(names)], max(WIDTH - RIGHT - width + 16, 150), 18)
+        )
     ends = "; ".join(f"{n} ends at {number(s.y[-1], 3)}" for n, s in zip(names, panel.series, strict=True))
     return figure(WIDTH, HEIGHT, f"{panel.title} against the optimiser step: {ends}.", *parts)
 
@@ -129,7 +136,14 @@ def _line(one: Series, name: str, colour: str, x_of: Scale, y_of: Scale, unit: s
         smoothed = [(x_of(x), y_of(clip(y))) for x, y in zip(one.x, averaged, strict=True)]
         return path(_thin(points), class_=f"line raw {colour}") + path(_thin(smoothed), class_=f"line {colour}")
     dots = [
-        el("circle", el("title", f"{name}, step {number(x)}: {number(y, 4)}{unit}"), cx=px, cy=py, r=3.2, class_=f"dot {colour}")
+        el(
+            "circle",
+            el("title", f"{name}, step {number(x)}: {number(y, 4)}{unit}"),
+            cx=px,
+            cy=py,
+            r=3.2,
+            class_=f"dot {colour}",
+        )
         for (px, py), x, y in zip(points, one.x, one.y, strict=True)
     ]
     return Markup("").join([path(points, class_=f"line {colour}"), *dots])

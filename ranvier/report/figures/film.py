@@ -10,7 +10,8 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from ranvier.report.schema import Frames, Raster, Sample
-from ranvier.report.svg import Scale, el, figure, number, path, png, text, ticks
+from ranvier.report.svg import Scale, el, figure, path, png, text, ticks
+from ranvier.report.words import number
 
 WIDTH, LEFT, RIGHT = 860.0, 108.0, 14.0
 ON, OFF, GREY = (232, 113, 42), (38, 125, 214), (128, 128, 140)  # told apart by every kind of colour vision
@@ -21,7 +22,7 @@ def sprite(frames: Frames) -> str:
     """Paint all frames side by side, as one image: OFF blue, ON orange, more opaque where there is more."""
     values = frames.array().astype(np.float64) / 255
     colours = (OFF, ON) if frames.channels == 2 else (GREY,)
-    alpha_TCHW = values**0.6
+    alpha_TCHW = np.where(values > 0, 0.25 + 0.75 * values**0.6, 0.0)  # a single event is still seen
     total_THW = alpha_TCHW.sum(axis=1)
     rgb = sum(alpha_TCHW[:, c, :, :, None] * np.asarray(colour, float) for c, colour in enumerate(colours))
     rgb_THWA = rgb / np.maximum(total_THW, 1e-9)[..., None]
@@ -49,7 +50,17 @@ def film(sample: Sample, class_names: Sequence[str], *, key: str, dt_ms: float |
         drawn, y = _scores(sample, class_names, x_of, y)
         parts.append(drawn)
     parts.append(_time_axis(x_of, y, dt_ms))
-    cursor = el("line", x1=LEFT, x2=LEFT, y1=6.0, y2=y, class_="cursor", data_left=LEFT, data_right=WIDTH - RIGHT)
+    cursor = el(
+        "line",
+        x1=LEFT,
+        x2=LEFT,
+        y1=6.0,
+        y2=y,
+        class_="cursor",
+        data_left=LEFT,
+        data_right=WIDTH - RIGHT,
+        data_steps=sample.steps,
+    )
     spikes = sum(len(r.step) for r in sample.rasters)
     title = f"Input and spikes over {sample.steps} time steps: {spikes} spikes shown in {len(sample.rasters)} layers."
     return figure(WIDTH, y + 34, title, *parts, cursor, wide=True)
@@ -71,10 +82,20 @@ def _strip(frames: Frames, steps: int, x_of: Scale, key: str, y: float) -> tuple
         parts.append(el("rect", x=x, y=y, width=side, height=high, class_="frame", rx=2.0))
         view = f"{t * frames.width} 0 {frames.width} {frames.height}"
         parts.append(
-            el("svg", el("title", f"input at step {t}"), el("use", href=f"#{key}-sprite"), x=x, y=y, width=side, height=high, viewBox=view)
+            el(
+                "svg",
+                el("title", f"input at step {t}"),
+                el("use", href=f"#{key}-sprite"),
+                x=x,
+                y=y,
+                width=side,
+                height=high,
+                viewBox=view,
+            )
         )
-    note = "input" if every == 1 else f"input, every {every}th"
-    parts.append(text(LEFT - 12, y + high / 2 + 4, note, anchor="end", class_="label name"))
+    parts.append(text(LEFT - 12, y + high / 2 - 1, "input", anchor="end", class_="label name"))
+    note = "every step" if every == 1 else f"one step in {every}"
+    parts.append(text(LEFT - 12, y + high / 2 + 13, note, anchor="end", class_="label faint"))
     return Markup("").join(parts), y + high + 16
 
 
@@ -83,7 +104,7 @@ def _raster(raster: Raster, x_of: Scale, y: float, colour: str) -> tuple[Markup,
     high = max(28.0, min(110.0, 3.2 * rows))
     pitch = high / max(rows, 1)
     column = (x_of.b - x_of.a) / (x_of.hi - x_of.lo)
-    dash = max(column * 0.55, 1.4) if column < 12 else 5.0
+    dash = min(max(column * 0.55, 1.4), 26.0)
     marks = "".join(
         f"M{number(x_of(step + 0.5) - dash / 2, 1)} {number(y + (row + 0.5) * pitch, 1)}h{number(dash, 1)}"
         for row, step in zip(raster.row, raster.step, strict=True)
@@ -91,7 +112,13 @@ def _raster(raster: Raster, x_of: Scale, y: float, colour: str) -> tuple[Markup,
     shown = f"{rows} of {raster.num_neurons}" if rows < raster.num_neurons else f"all {rows}"
     parts = [
         el("rect", x=x_of.a, y=y, width=x_of.b - x_of.a, height=high, class_="band", rx=3.0),
-        el("path", d=marks or "M0 0", class_=f"spikes {colour}", stroke_width=max(min(pitch * 0.72, 4.0), 1.1), fill="none"),
+        el(
+            "path",
+            d=marks or "M0 0",
+            class_=f"spikes {colour}",
+            stroke_width=max(min(pitch * 0.72, 4.0), 1.1),
+            fill="none",
+        ),
         text(LEFT - 12, y + high / 2 - 1, raster.layer[:16], anchor="end", class_="label name"),
         text(LEFT - 12, y + high / 2 + 13, shown, anchor="end", class_="label faint"),
     ]
@@ -111,7 +138,9 @@ def _scores(sample: Sample, class_names: Sequence[str], x_of: Scale, y: float) -
         class_ = "line right" if right else "line wrong" if answer else "line other"
         name = class_names[k] if k < len(class_names) else str(k)
         points = [(x_of(t + 0.5), y_of(v)) for t, v in enumerate(mean[:, k])]
-        parts.append(el("g", el("title", f"class {name}: {number(float(mean[-1, k]), 3)}"), path(points, class_=class_)))
+        parts.append(
+            el("g", el("title", f"class {name}: {number(float(mean[-1, k]), 3)}"), path(points, class_=class_))
+        )
         if right or answer:
             parts.append(text(points[-1][0] - 4, points[-1][1] - 5, name[:20], anchor="end", class_="label name"))
     parts.append(text(LEFT - 12, y + high / 2 - 1, "scores", anchor="end", class_="label name"))

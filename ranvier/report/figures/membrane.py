@@ -3,7 +3,8 @@
 from markupsafe import Markup
 
 from ranvier.report.schema import Trace
-from ranvier.report.svg import Scale, el, figure, number, path, short, text, ticks
+from ranvier.report.svg import Scale, el, figure, path, text, ticks
+from ranvier.report.words import number, short
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 420.0, 168.0, 40.0, 12.0, 40.0, 24.0
 
@@ -18,7 +19,8 @@ def membrane(trace: Trace, *, colour: str = "c1") -> Markup:
     y_of = Scale(low - margin, high + margin, HEIGHT - BOTTOM, TOP)
     parts = [text(4, 16, f"{trace.layer} · neuron {trace.neuron}"[:46], class_="title small")]
     rate = f"{len(trace.spikes)} {'spike' if len(trace.spikes) == 1 else 'spikes'}"
-    parts.append(text(WIDTH - RIGHT, 16, rate, anchor="end", class_="label faint"))
+    limit = f" · threshold {number(trace.v_th, 3)}" if trace.v_th is not None else ""
+    parts.append(text(WIDTH - RIGHT, 16, rate + limit, anchor="end", class_="label faint"))
     for tick in ticks(y_of.lo, y_of.hi, 4):
         parts.append(el("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y_of(tick), y2=y_of(tick), class_="grid"))
         parts.append(text(LEFT - 6, y_of(tick) + 4, short(tick), anchor="end"))
@@ -33,7 +35,6 @@ def membrane(trace: Trace, *, colour: str = "c1") -> Markup:
     if trace.v_th is not None:
         y = y_of(trace.v_th)
         parts.append(el("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="threshold"))
-        parts.append(text(WIDTH - RIGHT - 2, y - 4, "threshold", anchor="end", class_="label faint"))
     points = [(x_of(t + 0.5), y_of(v)) for t, v in enumerate(trace.v)]
     parts.append(path(points, class_=f"line {colour}"))
     if steps <= 40:

@@ -1,0 +1,208 @@
+// The interpreter: runs a step's instructions over one block of neurons. Compiled once for each instruction set.
+//
+// Nothing of the standard library may be used here: its inline functions would be compiled for this instruction set
+// and the linker might keep that copy for everyone.
+#include "execute.hpp"
+
+#include "maths.hpp"
+#include "opcodes.hpp"
+
+#ifndef RANVIER_VARIANT
+#define RANVIER_VARIANT BASELINE
+#define RANVIER_VARIANT_NAME "baseline"
+#define RANVIER_VARIANT_BYTES 16
+#endif
+
+namespace ranvier {
+namespace {
+
+constexpr ptrdiff_t BYTES = RANVIER_VARIANT_BYTES;
+
+template <class T>
+struct Lanes;
+template <>
+struct Lanes<float> {
+    typedef float Vector __attribute__((vector_size(BYTES)));
+    typedef int32_t Mask __attribute__((vector_size(BYTES)));
+    typedef float Memory __attribute__((vector_size(BYTES), aligned(4), may_alias));
+    static constexpr int32_t MAGNITUDE = 0x7fffffff;
+};
+template <>
+struct Lanes<double> {
+    typedef double Vector __attribute__((vector_size(BYTES)));
+    typedef int64_t Mask __attribute__((vector_size(BYTES)));
+    typedef double Memory __attribute__((vector_size(BYTES), aligned(8), may_alias));
+    static constexpr int64_t MAGNITUDE = 0x7fffffffffffffff;
+};
+
+template <class T>
+struct Machine {
+    using V = typename Lanes<T>::Vector;
+    using M = typename Lanes<T>::Mask;
+    using Memory = typename Lanes<T>::Memory;
+    static constexpr ptrdiff_t WIDTH = BYTES / static_cast<ptrdiff_t>(sizeof(T));
+
+    RANVIER_INLINE V pick(M m, V a, V b) { return m ? a : b; }
+    RANVIER_INLINE V truth(M m) { return m ? V{} + 1 : V{}; }
+    RANVIER_INLINE V absolute(V a) { return (V)((M)a & Lanes<T>::MAGNITUDE); }
+
+    struct Operand {
+        const char* data;
+        ptrdiff_t stride;
+        explicit Operand(const Slot& slot) : data(slot.data), stride(slot.step * BYTES) {}
+        RANVIER_INLINE_MEMBER V load(ptrdiff_t k) const { return *reinterpret_cast<const Memory*>(data + k * stride); }
+    };
+    RANVIER_INLINE void store(char* target, ptrdiff_t k, V value) {
+        *reinterpret_cast<Memory*>(target + k * BYTES) = value;
+    }
+
+    template <class F>
+    RANVIER_INLINE void map(const Instruction& i, const Slot* slots, ptrdiff_t n, F f) {
+        const Operand a(slots[i.a]), b(slots[i.b]), c(slots[i.c]), d(slots[i.d]);
+        char* target = slots[i.target].data;
+        for (ptrdiff_t k = 0; k < n / WIDTH; k += 4) {
+#pragma GCC unroll 4
+            for (ptrdiff_t j = 0; j < 4; ++j) f(target, k + j, a, b, c, d);
+        }
+    }
+
+    // A row of GRAIN numbers, wherever it lies.
+    RANVIER_INLINE void gather(T* row, const Operand& from, ptrdiff_t k) {
+        for (ptrdiff_t j = 0; j < GRAIN / WIDTH; ++j) store(reinterpret_cast<char*>(row), j, from.load(k + j));
+    }
+
+    template <class F>
+    RANVIER_INLINE void map_function(const Instruction& i, const Slot* slots, ptrdiff_t n, F f) {
+        alignas(64) T x[GRAIN], y[GRAIN];
+        const Operand a(slots[i.a]), from_y(Slot{reinterpret_cast<char*>(y), 1});
+        for (ptrdiff_t k = 0; k < n / WIDTH; k += GRAIN / WIDTH) {
+            gather(x, a, k);
+            for (ptrdiff_t j = 0; j < GRAIN; ++j) y[j] = f(x[j]);
+            for (ptrdiff_t j = 0; j < GRAIN / WIDTH; ++j) store(slots[i.target].data, k + j, from_y.load(j));
+        }
+    }
+
+    // As map_function; numbers too large for the fast reduction of angles go through the C library one by one.
+    template <class F, class G>
+    RANVIER_INLINE void map_turns(const Instruction& i, const Slot* slots, ptrdiff_t n, F f, G precise) {
+        alignas(64) T x[GRAIN], y[GRAIN];
+        const Operand a(slots[i.a]), from_y(Slot{reinterpret_cast<char*>(y), 1});
+        for (ptrdiff_t k = 0; k < n / WIDTH; k += GRAIN / WIDTH) {
+            gather(x, a, k);
+            for (ptrdiff_t j = 0; j < GRAIN; ++j) y[j] = f(x[j]);
+            for (ptrdiff_t j = 0; j < GRAIN; ++j) {
+                if (!((x[j] < 0 ? -x[j] : x[j]) <= static_cast<T>(TURNS_BOUND))) y[j] = precise(x[j]);
+            }
+            for (ptrdiff_t j = 0; j < GRAIN / WIDTH; ++j) store(slots[i.target].data, k + j, from_y.load(j));
+        }
+    }
+
+    template <class F>
+    RANVIER_INLINE void map_function2(const Instruction& i, const Slot* slots, ptrdiff_t n, F f) {
+        alignas(64) T x[GRAIN], e[GRAIN], y[GRAIN];
+        const Operand a(slots[i.a]), b(slots[i.b]), from_y(Slot{reinterpret_cast<char*>(y), 1});
+        for (ptrdiff_t k = 0; k < n / WIDTH; k += GRAIN / WIDTH) {
+            gather(x, a, k);
+            gather(e, b, k);
+            for (ptrdiff_t j = 0; j < GRAIN; ++j) y[j] = f(x[j], e[j]);
+            for (ptrdiff_t j = 0; j < GRAIN / WIDTH; ++j) store(slots[i.target].data, k + j, from_y.load(j));
+        }
+    }
+
+    static void run(const Instruction* code, int count, const Slot* slots, ptrdiff_t n);
+};
+
+// Numbers of one type at a time: floats by maths.hpp, doubles by the C library.
+template <class T>
+struct Functions;
+template <>
+struct Functions<float> {
+    RANVIER_INLINE float floor(float x) { return __builtin_floorf(x); }
+    RANVIER_INLINE float round(float x) { return __builtin_rintf(x); }
+    RANVIER_INLINE float sqrt(float x) { return __builtin_sqrtf(x); }
+#define RANVIER_BY_DOUBLE(name) \
+    RANVIER_INLINE float name(float x) { return static_cast<float>(name##_of(static_cast<double>(x))); }
+    RANVIER_BY_DOUBLE(exp) RANVIER_BY_DOUBLE(expm1) RANVIER_BY_DOUBLE(log) RANVIER_BY_DOUBLE(log1p)
+    RANVIER_BY_DOUBLE(sin) RANVIER_BY_DOUBLE(cos) RANVIER_BY_DOUBLE(tanh) RANVIER_BY_DOUBLE(sigmoid)
+    RANVIER_BY_DOUBLE(atan) RANVIER_BY_DOUBLE(erf)
+#undef RANVIER_BY_DOUBLE
+    RANVIER_INLINE float pow(float x, float y) {
+        return static_cast<float>(pow_of(static_cast<double>(x), static_cast<double>(y)));
+    }
+};
+template <>
+struct Functions<double> {
+    RANVIER_INLINE double round(double x) { return __builtin_rint(x); }
+#define RANVIER_BY_LIBRARY(name) \
+    RANVIER_INLINE double name(double x) { return __builtin_##name(x); }
+    RANVIER_BY_LIBRARY(floor) RANVIER_BY_LIBRARY(sqrt) RANVIER_BY_LIBRARY(exp) RANVIER_BY_LIBRARY(expm1)
+    RANVIER_BY_LIBRARY(log) RANVIER_BY_LIBRARY(log1p) RANVIER_BY_LIBRARY(sin) RANVIER_BY_LIBRARY(cos)
+    RANVIER_BY_LIBRARY(tanh) RANVIER_BY_LIBRARY(atan) RANVIER_BY_LIBRARY(erf)
+#undef RANVIER_BY_LIBRARY
+    RANVIER_INLINE double sigmoid(double x) { return 1.0 / (1.0 + __builtin_exp(-x)); }
+    RANVIER_INLINE double pow(double x, double y) { return __builtin_pow(x, y); }
+};
+
+template <class T>
+void Machine<T>::run(const Instruction* code, int count, const Slot* slots, ptrdiff_t n) {
+    using F = Functions<T>;
+    for (const Instruction* i = code; i != code + count; ++i) {
+        switch (i->opcode) {
+#define RANVIER_CASE(name, loads, value)                                                                   \
+    case op_##name:                                                                                        \
+        map(*i, slots, n, [](char* target, ptrdiff_t k, Operand pa, Operand pb, Operand pc, Operand pd) {  \
+            (void)pb, (void)pc, (void)pd;                                                                  \
+            loads;                                                                                         \
+            store(target, k, value);                                                                       \
+        });                                                                                                \
+        break;
+#define RANVIER_CASE_1(name, value) RANVIER_CASE(name, const V a = pa.load(k), value)
+#define RANVIER_CASE_2(name, value) RANVIER_CASE(name, const V a = pa.load(k); const V b = pb.load(k), value)
+#define RANVIER_CASE_3(name, value) \
+    RANVIER_CASE(name, const V a = pa.load(k); const V b = pb.load(k); const V c = pc.load(k), value)
+#define RANVIER_CASE_4(name, value)                                                                          \
+    RANVIER_CASE(name, const V a = pa.load(k); const V b = pb.load(k); const V c = pc.load(k); const V d = pd.load(k), \
+                 value)
+            RANVIER_VECTOR_1(RANVIER_CASE_1)
+            RANVIER_VECTOR_2(RANVIER_CASE_2)
+            RANVIER_VECTOR_3(RANVIER_CASE_3)
+            RANVIER_VECTOR_4(RANVIER_CASE_4)
+            case op_sin:
+                map_turns(*i, slots, n, [](T x) { return F::sin(x); }, [](T x) { return static_cast<T>(__builtin_sin(x)); });
+                break;
+            case op_cos:
+                map_turns(*i, slots, n, [](T x) { return F::cos(x); }, [](T x) { return static_cast<T>(__builtin_cos(x)); });
+                break;
+#define RANVIER_CASE_F(name)                                        \
+    case op_##name:                                                 \
+        map_function(*i, slots, n, [](T x) { return F::name(x); }); \
+        break;
+            RANVIER_CASE_F(floor) RANVIER_CASE_F(round) RANVIER_CASE_F(sqrt) RANVIER_CASE_F(exp) RANVIER_CASE_F(expm1)
+            RANVIER_CASE_F(log) RANVIER_CASE_F(log1p) RANVIER_CASE_F(tanh) RANVIER_CASE_F(sigmoid)
+            RANVIER_CASE_F(atan) RANVIER_CASE_F(erf)
+            case op_pow:
+                map_function2(*i, slots, n, [](T x, T y) { return F::pow(x, y); });
+                break;
+            default:
+                break;  // codes are checked when they are made
+        }
+    }
+}
+
+bool usable() {
+#if defined(RANVIER_NEEDS_AVX512)
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+#elif defined(RANVIER_NEEDS_AVX2)
+    return __builtin_cpu_supports("avx2");
+#else
+    return true;
+#endif
+}
+
+}  // namespace
+
+extern const Variant RANVIER_VARIANT;
+const Variant RANVIER_VARIANT = {RANVIER_VARIANT_NAME, Machine<float>::run, Machine<double>::run, usable};
+
+}  // namespace ranvier

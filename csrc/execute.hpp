@@ -1,0 +1,36 @@
+// What the instruction-set variants of the interpreter share with the rest.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ranvier {
+
+constexpr ptrdiff_t GRAIN = 64;  // rows are worked on in multiples of this many numbers
+
+struct Instruction {
+    int32_t opcode, target, a, b, c, d;  // slots; those beyond the arity are unused
+};
+
+// Where an operand lies: a row of numbers (step 1), or one number repeated over 64 bytes (step 0).
+struct Slot {
+    char* data;
+    ptrdiff_t step;
+};
+
+// Run instructions over rows of n numbers, n a multiple of GRAIN.
+using Execute = void (*)(const Instruction* code, int count, const Slot* slots, ptrdiff_t n);
+
+struct Variant {
+    const char* name;
+    Execute on_float, on_double;
+    bool (*usable)();  // whether this processor has the instructions
+};
+
+extern const Variant BASELINE;
+#ifdef RANVIER_X86
+extern const Variant AVX2;
+extern const Variant AVX512;
+#endif
+
+}  // namespace ranvier

@@ -1,0 +1,80 @@
+"""The door: all commands, and what becomes of the errors a user can cause."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+from typer.core import TyperGroup
+
+from ranvier.cli import catalogue, check, data, doctor, folders, train
+from ranvier.core.errors import RanvierError
+
+EXIT_MISTAKE = 2
+_DEBUG = "--debug"
+
+
+class Door(TyperGroup):
+    """Turns an error that a user can cause into one message and exit code 2; ``--debug`` anywhere shows where it arose."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take ``--debug`` from wherever it was typed."""
+        ctx.obj = _DEBUG in args
+        return super().parse_args(ctx, [word for word in args if word != _DEBUG])
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except RanvierError as error:
+            if ctx.obj:
+                raise
+            kind = type(error).__name__
+            message = Text.assemble((f"{kind}: ", "bold red"), (str(error), "red"))
+            Console(stderr=True, highlight=False).print(message, soft_wrap=True)
+            raise typer.Exit(EXIT_MISTAKE) from None
+
+
+app = typer.Typer(
+    cls=Door,
+    name="ranvier",
+    help="Spiking neural networks and neuromorphic computing. Write a neuron once, use it everywhere.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"ranvier {version('ranvier')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _door(
+    debug: Annotated[bool, typer.Option(_DEBUG, help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    del debug, version  # read before the command is chosen
+
+
+app.command("run")(train.run)
+app.command("resume")(train.resume)
+app.command("check")(check.check)
+app.command("list")(catalogue.list_names)
+app.command("show")(catalogue.show)
+app.command("report")(folders.report)
+app.command("compare")(folders.compare)
+app.command("doctor")(doctor.doctor)
+app.add_typer(data.app, name="data")
+
+
+def main() -> None:
+    """Enter from the shell."""
+    app()

@@ -1,0 +1,130 @@
+"""N-MNIST: the digits of MNIST seen by an event camera that makes three small saccades, 34 x 34, about 310 ms.
+
+Source: Orchard, Jayawant, Cohen and Thakor 2015, Front. Neurosci. 9:437.
+"""
+
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranvier.core.errors import FormatError
+from ranvier.data import places
+from ranvier.data.download import RemoteFile
+from ranvier.data.events import Events
+from ranvier.data.formats import archive, nmnist_bin, packed
+from ranvier.data.sets.pack import EventSet, event_set, load_events
+from ranvier.data.sets.source import Source, Split, absent, check_split, obtain
+
+_URL = "https://data.mendeley.com/public-files/datasets/468j46mzdv/files/"
+
+SOURCE = Source(
+    name="nmnist",
+    title="N-MNIST",
+    files=(
+        RemoteFile(
+            url=_URL + "39c25547-014b-4137-a934-9d29fa53c7a0/file_downloaded",
+            name="Train.zip",
+            md5="20959b8e626244a1b502305a9e6e2031",
+        ),
+        RemoteFile(
+            url=_URL + "05a4d654-7e03-4c15-bdfa-9bb2bcbea494/file_downloaded",
+            name="Test.zip",
+            md5="69ca8762b2fe404d9b9bad1103e97832",
+        ),
+    ),
+    licence="CC BY-SA 4.0",
+    citation="Orchard, Jayawant, Cohen and Thakor 2015, Front. Neurosci. 9:437",
+    split="60,000 train, 10,000 test, as MNIST",
+)
+CLASSES = tuple("0123456789")
+SIZE = (34, 34)
+DURATION_MS = 315.0  # three saccades of 105 ms
+_MEMBER = re.compile(r"(?:.*/)?(?:Train|Test)/([0-9])/([0-9]+)\.bin")
+_MAX_DIRECTORY = 32 << 20  # 60,000 members
+_MAX_BYTES = 4 << 30
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recordings:
+    """Recordings in ``.bin`` files or in a zip of them, read when they are asked for; sample i is (``Events``, label)."""
+
+    files: Sequence[Path | zipfile.ZipInfo]
+    labels: NDArray[np.int64]  # (N,)
+    ids: NDArray[np.int64]  # (N,)
+    zipped: Path | None = None
+    size: tuple[int, int] = SIZE
+    classes: tuple[str, ...] = CLASSES
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> tuple[Events, int]:
+        file = self.files[index]
+        if isinstance(file, Path):
+            return nmnist_bin.read(file, size=SIZE), int(self.labels[index])
+        assert self.zipped is not None
+        data = archive.read(self.zipped, file)
+        events = nmnist_bin.parse(data, size=SIZE, where=f"{self.zipped}: member {file.filename!r}")
+        return events, int(self.labels[index])
+
+    def take(self, indices: NDArray[Any]) -> "Recordings":
+        """Choose recordings."""
+        chosen = np.arange(len(self.files))[indices]
+        files = [self.files[i] for i in chosen]
+        return Recordings(files, self.labels[chosen], self.ids[chosen], self.zipped)
+
+
+def load(split: Split = "train", *, download: bool = False) -> EventSet | Recordings:
+    """Load N-MNIST from RANVIER_DATA or the cache, else download it, else take the embedded sample.
+
+    Looked for are the official files (folder ``Train``/``Test`` with one folder a class, or ``Train.zip``/``Test.zip``),
+    then the packs ``nmnist_train900.npz`` and ``nmnist_test100.npz``. Without any of them, and unless ``download`` is
+    True, the recordings that come with the package are used (see ``sample``).
+
+    Raises: DataError if a download fails; FormatError for broken files.
+    """
+    check_split(SOURCE, split)
+    folder = split.capitalize()
+    if (path := places.find(SOURCE.name, folder)) is not None:
+        return _from_folder(path)
+    pack = places.find(SOURCE.name, "nmnist_train900.npz" if split == "train" else "nmnist_test100.npz")
+    zipped = obtain(SOURCE, f"{folder}.zip", download=download and pack is None)
+    if zipped is not None:
+        return _from_zip(zipped)
+    return sample(split) if pack is None else load_events(pack, size=SIZE, classes=CLASSES)
+
+
+def sample(split: Split = "train") -> EventSet:
+    """Load the embedded sample: 580 train recordings (58 of each class) and the first 100 test recordings.
+
+    Licence of the recordings: CC BY-SA 4.0, see ``ranvier/data/sample/LICENSE.md``.
+    """
+    check_split(SOURCE, split)
+    with resources.as_file(resources.files("ranvier.data") / "sample" / f"nmnist_{split}.npz") as path:
+        return event_set(packed.read(path), size=SIZE, classes=CLASSES, where=str(path))
+
+
+def _from_folder(folder: Path) -> Recordings:
+    files = sorted((path for path in folder.glob("[0-9]/*.bin") if path.stem.isdecimal()), key=lambda p: int(p.stem))
+    if not files:
+        raise absent(SOURCE, f"recordings such as {folder.name}/7/00001.bin")
+    labels = np.array([int(path.parent.name) for path in files], np.int64)
+    return Recordings(files, labels, np.array([int(path.stem) for path in files], np.int64))
+
+
+def _from_zip(path: Path) -> Recordings:
+    entries = archive.directory(path, max_directory=_MAX_DIRECTORY, max_bytes=_MAX_BYTES)
+    named = [(match, entry) for name, entry in entries.items() if (match := _MEMBER.fullmatch(name))]
+    if not named:
+        raise FormatError(str(path), expected="members such as Train/7/00001.bin", got=f"{len(entries)} others")
+    named.sort(key=lambda pair: int(pair[0][2]))
+    labels = np.array([int(match[1]) for match, _ in named], np.int64)
+    ids = np.array([int(match[2]) for match, _ in named], np.int64)
+    return Recordings([entry for _, entry in named], labels, ids, zipped=path)

@@ -1,0 +1,134 @@
+"""Containers of layers: one after the other, folded over time, and around a shortcut. Axes: T time, B batch."""
+
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ranvier.core.errors import ConfigError, ShapeError, UnknownNameError
+from ranvier.core.neuron import Neuron
+from ranvier.nn.folding import as_layer, call, fold, sees_time
+from ranvier.nn.inputs import check_finite, check_sequence
+from ranvier.nn.stateful import TimeAware
+from ranvier.nn.stream import Stream
+
+_INSIDE: ContextVar[bool] = ContextVar("ranvier.nn inside a container", default=False)
+
+
+class Sequential(TimeAware):
+    """Layers one after the other, on sequences (T, B, ...).
+
+    A neuron description becomes a ``Spiking`` layer. Layers that see time get it; plain torch layers are called with
+    time folded into the batch, (T * B, ...): their time and batch axes stay, so ``nn.Flatten()`` gives (T, B, K), a
+    batch norm takes its statistics over both, and ``nn.Dropout`` draws anew at every step (``ranvier.nn.Dropout`` does
+    not). An ``nn.Sequential`` that holds a layer with time becomes a ``Sequential`` too.
+
+    Args: layers: modules and neurons, or one mapping from their names.
+    Raises: ShapeError, DtypeError that name the layer; NonFiniteError for an input in main memory that holds NaN.
+    """
+
+    def __init__(self, *layers: nn.Module | Neuron | Mapping[str, nn.Module | Neuron]) -> None:
+        super().__init__()
+        items: Any = enumerate(layers)
+        if len(layers) == 1 and isinstance(layers[0], Mapping):
+            items = layers[0].items()
+        for name, given in items:
+            layer = as_layer(f'Sequential "{name}"', given)
+            if type(layer) is nn.Sequential and sees_time(layer):
+                layer = Sequential(dict(layer.named_children()))
+            self.add_module(str(name), layer)
+
+    def forward(self, x_TB: Tensor) -> Tensor:
+        """Call the layers one after the other, every stateful one from rest (or as ``ranvier.nn.run`` carries)."""
+        if torch.compiler.is_compiling() or _INSIDE.get():
+            return self._through(x_TB)
+        check_sequence("Sequential", x_TB, integers=_takes_indices(self))
+        check_finite("Sequential", x_TB)
+        token = _INSIDE.set(True)  # containers inside this one need not look at every number again
+        try:
+            return self._through(x_TB)
+        finally:
+            _INSIDE.reset(token)
+
+    def _through(self, x_TB: Tensor) -> Tensor:
+        for name, layer in self.named_children():
+            x_TB = call(name, layer, x_TB)
+        return x_TB
+
+    def stream(self, *, batch: int) -> Stream:
+        """Start a stream at rest for a batch of that size."""
+        return Stream(self, batch=batch)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        return iter(self.children())
+
+    def __getitem__(self, key: int | str | slice) -> nn.Module:
+        """Return a layer by its place or name; a slice gives a Sequential of the same layers under the same names."""
+        items = dict(self.named_children())
+        if isinstance(key, slice):
+            return Sequential(dict(list(items.items())[key]))
+        if isinstance(key, str):
+            if key not in items:
+                raise UnknownNameError.among("Sequential", key, items, kind="layer")
+            return items[key]
+        return list(items.values())[key]
+
+
+class Folded(TimeAware):
+    """A plain layer, called with time folded into the batch: what ``Sequential`` does by itself, said explicitly.
+
+    Args: layer: a module on (B, ...), none of whose parts sees time.
+    """
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = as_layer("Folded", layer)
+        if sees_time(self.layer):
+            mend = "Use it as it is."
+            raise ConfigError("Folded", expected="a layer without time", got=type(layer).__name__, mend=mend)
+
+    def forward(self, x_TB: Tensor) -> Tensor:
+        """Call the layer on (T * B, ...)."""
+        return fold(self.layer, x_TB)
+
+
+class Residual(TimeAware):
+    """A branch around which its input is added: y = branch(x) + shortcut(x).
+
+    Args: branch: a layer, container or neuron. shortcut: the same; None adds the input itself.
+    Raises: ShapeError if the two do not have the same shape (nothing is broadcast).
+    Source: He et al. 2016, CVPR (eq. 1, 2); in spiking networks Fang et al. 2021, arXiv:2102.04159 (g = ADD).
+    """
+
+    def __init__(self, branch: nn.Module | Neuron, shortcut: nn.Module | Neuron | None = None) -> None:
+        super().__init__()
+        self.branch = _part("branch", branch)
+        self.shortcut = None if shortcut is None else _part("shortcut", shortcut)
+
+    def forward(self, x_TB: Tensor) -> Tensor:
+        """Add branch and shortcut."""
+        y_TB = call("branch", self.branch, x_TB)
+        past_TB = x_TB if self.shortcut is None else call("shortcut", self.shortcut, x_TB)
+        if y_TB.shape != past_TB.shape:
+            expected = f"a shortcut of the branch's shape {tuple(y_TB.shape)}"
+            mend = "Give it a shortcut that makes them equal, such as a 1 x 1 convolution with the branch's stride."
+            raise ShapeError("Residual", expected=expected, got=str(tuple(past_TB.shape)), mend=mend)
+        return y_TB + past_TB
+
+
+def _part(name: str, given: nn.Module | Neuron) -> nn.Module:
+    layer = as_layer(f'Residual "{name}"', given)
+    if type(layer) is nn.Sequential and sees_time(layer):
+        return Sequential(dict(layer.named_children()))
+    return layer
+
+
+def _takes_indices(net: nn.Module) -> bool:
+    """Tell whether the first layer looks numbers up in a table."""
+    first = next((m for m in net.modules() if not any(True for _ in m.children())), net)
+    return isinstance(first, nn.Embedding | nn.EmbeddingBag)

@@ -1,0 +1,10 @@
+"""Losses of (T, B, K) outputs, one a file."""
+
+from ranvier.train.losses.count import CountMSE
+from ranvier.train.losses.latency import Latency
+from ranvier.train.losses.membrane import MembraneCrossEntropy
+from ranvier.train.losses.objective import Objective
+from ranvier.train.losses.rate import RateCrossEntropy
+from ranvier.train.losses.tet import TET
+
+__all__ = ["TET", "CountMSE", "Latency", "MembraneCrossEntropy", "Objective", "RateCrossEntropy"]

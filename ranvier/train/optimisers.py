@@ -1,0 +1,75 @@
+"""Optimisers as frozen descriptions; torch's own do the work.
+
+Weight decay touches parameters of two axes or more only: biases, gains of norms and time constants of neurons stay free.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from ranvier.core.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdamW:
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv 1711.05101)."""
+
+    kind: Literal["adamw"] = "adamw"
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        _require("AdamW.lr", self.lr > 0, "a rate > 0", self.lr)
+        _require("AdamW.betas", all(0 <= b < 1 for b in self.betas), "two numbers in [0, 1)", self.betas)
+        _require("AdamW.eps", self.eps > 0, "a number > 0", self.eps)
+        _require("AdamW.weight_decay", self.weight_decay >= 0, "a number >= 0", self.weight_decay)
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """Make the optimiser of these parameters."""
+        groups = _groups(parameters, self.weight_decay)
+        return torch.optim.AdamW(groups, lr=self.lr, betas=tuple(self.betas), eps=self.eps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SGD:
+    """Stochastic gradient descent with momentum."""
+
+    kind: Literal["sgd"] = "sgd"
+    lr: float = 0.1
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require("SGD.lr", self.lr > 0, "a rate > 0", self.lr)
+        _require("SGD.momentum", 0 <= self.momentum < 1, "a number in [0, 1)", self.momentum)
+        _require("SGD.weight_decay", self.weight_decay >= 0, "a number >= 0", self.weight_decay)
+        if self.nesterov and self.momentum == 0:
+            raise ConfigError("SGD.nesterov", expected="momentum > 0 with it", got="momentum 0", mend="Set momentum=0.9.")
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """Make the optimiser of these parameters."""
+        groups = _groups(parameters, self.weight_decay)
+        return torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov)
+
+
+Optimiser = AdamW | SGD
+
+
+def _groups(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
+    found = list(parameters)
+    groups = [
+        {"params": [p for p in found if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in found if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def _require(where: str, holds: bool, expected: str, got: object) -> None:
+    if not holds:
+        raise ConfigError(where, expected=expected, got=repr(got))

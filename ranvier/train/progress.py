@@ -1,0 +1,109 @@
+"""How far a training is, and the tree that a checkpoint keeps of it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ranvier.core.errors import CheckpointError, ConfigError
+from ranvier.runs import weights
+from ranvier.runs.files import plain
+from ranvier.train.average import Weights
+from ranvier.train.config import Train
+
+Tree = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a training is; plain values only.
+
+    Args: step: optimiser steps taken. judged: epochs that were evaluated. loss, right, seen: sum of the losses, right
+        decisions and samples of the epoch under way. history: the figures of every epoch judged. stopped: why training
+        ended before its last epoch, empty if it did not.
+    """
+
+    step: int = 0
+    judged: int = 0
+    loss: float = 0.0
+    right: int = 0
+    seen: int = 0
+    history: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
+    stopped: str = ""
+
+
+def to_tree(
+    progress: Progress, net: nn.Module, optimiser: torch.optim.Optimizer, average: Weights | None, config: Train
+) -> Tree:
+    """Gather everything that the rest of the training depends on."""
+    names = {parameter: name for name, parameter in net.named_parameters()}
+    return {
+        "progress": plain(progress),
+        "config": _decisive(config),
+        "net": dict(net.state_dict()),
+        "optimiser": {names[p]: dict(state) for p, state in optimiser.state.items()},
+        "average": average,
+    }
+
+
+def from_tree(
+    tree: Tree, net: nn.Module, optimiser: torch.optim.Optimizer, average: Weights | None, config: Train, *, where: str
+) -> Progress:
+    """Put network, optimiser and average into the state that ``to_tree`` gathered; nothing is changed if it does not fit.
+
+    Raises: ConfigError if it was made with another configuration; CheckpointError if of another network or program.
+    """
+    missing = {"progress", "config", "net", "optimiser", "average"} - set(tree)
+    if missing or set(tree["progress"]) != {f.name for f in fields(Progress)}:
+        got = f"one without {', '.join(sorted(missing))}" if missing else "one with another kind of progress"
+        raise CheckpointError(where, expected="a checkpoint of a training", got=got)
+    _same(tree["config"], _decisive(config), where)
+    weights.load(net, tree["net"], where=where)
+    optimiser.load_state_dict(_numbered(tree["optimiser"], net, optimiser))
+    if average is not None:
+        for name, tensor in tree["average"].items():
+            average[name].copy_(tensor)
+    progress = dict(tree["progress"])
+    return Progress(**{**progress, "history": tuple(progress["history"])})
+
+
+def _numbered(states: Mapping[str, Tree], net: nn.Module, optimiser: torch.optim.Optimizer) -> Tree:
+    """Name the optimiser's states by numbers, as torch does."""
+    names = {parameter: name for name, parameter in net.named_parameters()}
+    ordered = [names[p] for group in optimiser.param_groups for p in group["params"]]
+    numbered = {number: states[name] for number, name in enumerate(ordered) if name in states}
+    return {"state": numbered, "param_groups": optimiser.state_dict()["param_groups"]}
+
+
+def _decisive(config: Train) -> Tree:
+    """Return the plain values of a config that the weights depend on."""
+    values: Tree = plain(config)
+    del values["saving"]
+    return values
+
+
+def _same(stored: Tree, wanted: Tree, where: str) -> None:
+    before, now = _leaves(stored), _leaves(wanted)
+    faults = [
+        f"{name} = {before.get(name, 'nothing')} instead of {now.get(name, 'nothing')}"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
+    ]
+    if faults:
+        raise ConfigError(
+            where,
+            expected="the training configuration that the run was started with",
+            got="; ".join(faults),
+            mend="Resume with the configuration in the run's config.json, or start a new run.",
+        )
+
+
+def _leaves(tree: Tree, prefix: str = "") -> Tree:
+    found: Tree = {}
+    for key, value in tree.items():
+        found.update(_leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value})
+    return found
+
+
