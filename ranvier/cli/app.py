@@ -15,7 +15,7 @@ _DEBUG = "--debug"
 
 
 class Door(TyperGroup):
-    """Turns an error that a user can cause into one message and exit code 2; ``--debug`` anywhere shows where it arose."""
+    """Turns an error that a user can cause into one message and exit code 2; ``--debug`` shows where it arose."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take ``--debug`` from wherever it was typed."""
@@ -77,4 +77,4 @@ app.add_typer(data.app, name="data")
 
 def main() -> None:
     """Enter from the shell."""
-    app()
+    app(prog_name="ranvier")

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.text import Text
 
+from ranvier.cli.data import place, sources
 from ranvier.cli.screen import Screen, table
+from ranvier.core.errors import DataError
 
 State = Literal["good", "slow", "absent", "broken"]
 _STYLES = {"good": "green", "slow": "yellow", "absent": "yellow", "broken": "bold red"}
@@ -36,7 +39,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON only
     screen = Screen.open(as_json=as_json)
     shown = table("", "state", "seen", "mend")
     for line in findings:
-        shown.add_row(line.what, f"[{_STYLES[line.state]}]{line.state}", line.words, line.mend)
+        shown.add_row(line.what, Text(line.state, _STYLES[line.state]), Text(line.words), Text(line.mend))
     screen.show(shown)
     screen.give([asdict(line) for line in findings])
     if any(line.state == "broken" for line in findings):
@@ -53,7 +56,9 @@ def _torch() -> Iterator[Finding]:
     threads, cores = torch.get_num_threads(), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
     words = f"{torch.__version__}, {threads} threads on {cores or os.cpu_count()} cores"
     if cores and threads > cores:
-        yield Finding("torch", "slow", words, f"Set OMP_NUM_THREADS={cores}: more threads than cores wait for each other.")
+        yield Finding(
+            "torch", "slow", words, f"Set OMP_NUM_THREADS={cores}: more threads than cores wait for each other."
+        )
     else:
         yield Finding("torch", "good", words)
 
@@ -64,7 +69,9 @@ def _kernels() -> Iterator[Finding]:
 
     absence = machine.absence()
     if absence:
-        mend = "pip install ranvier anew with a C++ compiler and cmake at hand, or use a wheel; it works without, slower."
+        mend = (
+            "pip install ranvier anew with a C++ compiler and cmake at hand, or use a wheel; it works without, slower."
+        )
         yield Finding("C++ kernel", "slow", absence, mend)
     else:
         yield Finding("C++ kernel", "good", str(getattr(machine, "describe", lambda: "found")()))
@@ -76,11 +83,21 @@ def _kernels() -> Iterator[Finding]:
 
 
 def _data() -> Iterator[Finding]:
-    from ranvier.cli.data import places
+    from ranvier.data.places import VARIABLE, cache_folder
 
-    for name, place, found in places():
-        mend = "" if found else f"ranvier data fetch {name}"
-        yield Finding(f"data: {name}", "good" if found else "absent", place, mend)
+    try:
+        found = {source.name: place(source) for source in sources().values()}
+    except DataError as error:
+        yield Finding("data", "broken", f"{error.where}: {error.got}", error.mend)
+        return
+    yield Finding("data folders", "good", f"{VARIABLE}={os.environ.get(VARIABLE, '')}, cache {cache_folder()}")
+    for name, where in found.items():
+        yield Finding(
+            f"data: {name}",
+            "good" if where else "absent",
+            where or "nowhere",
+            "" if where else f"ranvier data fetch {name}",
+        )
 
 
 def _folders() -> Iterator[Finding]:

@@ -35,8 +35,7 @@ def compare(
     runs = {str(folder): Run.open(folder) for folder in run_folders}
     options = {folder: flat(run.config) for folder, run in runs.items()}
     screen = Screen.open(as_json=as_json)
-    if not as_json:
-        screen.show(room.compare(list(runs)))
+    screen.show(room.compare(list(runs)))
     shown = table("option", *(Path(folder).resolve().name for folder in runs))
     for path in _keys(options.values()):
         values = [str(tree.get(path, "")) for tree in options.values()]

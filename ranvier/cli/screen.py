@@ -1,4 +1,4 @@
-"""What the user sees: a live bar at a terminal, plain lines in a pipe, JSON and nothing else where that was asked for."""
+"""What the user sees: a live bar at a terminal, plain lines in a pipe, JSON and nothing else where that was asked."""
 
 import json
 import math
@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 SECONDS_BETWEEN_LINES = 5.0
+_SHOWN = ("loss", "train_accuracy", "test_accuracy", "rate", "dead", "megabytes")
 
 
 class Watch(Protocol):
@@ -35,18 +36,19 @@ class Screen:
 
     @classmethod
     def open(cls, *, as_json: bool = False) -> "Screen":
-        """Make the screen of this process."""
-        return cls(Console(highlight=False), as_json)
+        """Make the screen of this process; lines in a pipe are as wide as what is printed there needs."""
+        terminal = Console(highlight=False)
+        return cls(terminal if terminal.is_terminal else Console(highlight=False, width=160), as_json)
 
     def say(self, text: str = "", style: str = "") -> None:
         """Print a line for people; long words such as paths stay whole."""
         if not self.as_json:
             self.out.print(Text(text, style=style), soft_wrap=True)
 
-    def show(self, table: Table) -> None:
-        """Print a table for people; in a pipe it takes the width it needs."""
+    def show(self, table: RenderableType) -> None:
+        """Print a table, or anything else that rich prints, for people."""
         if not self.as_json:
-            self.out.print(table, width=None if self.out.is_terminal else 200)
+            self.out.print(table)
 
     def give(self, value: Any) -> None:
         """Print plain values for machines."""
@@ -76,8 +78,8 @@ def table(*headings: str, title: str = "") -> Table:
 
 
 def render(figures: Mapping[str, float]) -> str:
-    """Write figures as "loss 0.52  accuracy 83.1 %  dead 4.0 %"; ``step`` is left to the rate."""
-    shown = {name: value for name, value in figures.items() if name != "step"}
+    """Write figures as "loss 0.52  test accuracy 83.1 %  dead 4.0 %", those that are told at a glance."""
+    shown = {name: figures[name] for name in _SHOWN if name in figures}
     return "  ".join(f"{name.replace('_', ' ')} {number(name, value)}" for name, value in shown.items())
 
 
@@ -108,19 +110,19 @@ def _bar(console: Console) -> Progress:
 
 
 class _Pace:
-    """Work per second and time left, from the first call on: what an earlier run did does not count."""
+    """Steps per second and time left, from the first call on: what an earlier run did does not count."""
 
     def __init__(self) -> None:
-        self._first: tuple[float, float, float] | None = None  # (time, fraction, step)
+        self._first: tuple[float, float] | None = None  # (time, fraction)
 
-    def read(self, fraction: float, step: float) -> str:
+    def read(self, fraction: float, steps_per_s: float) -> str:
         now = time.monotonic()
         if self._first is None:
-            self._first = (now, fraction, step)
-        seconds, done, steps = now - self._first[0], fraction - self._first[1], step - self._first[2]
+            self._first = (now, fraction)
+        seconds, done = now - self._first[0], fraction - self._first[1]
+        rate = f"{steps_per_s:.1f} it/s  " if steps_per_s > 0 else ""
         if seconds <= 0 or done <= 0:
-            return ""
-        rate = f"{steps / seconds:.1f} it/s  " if steps > 0 else ""
+            return rate.strip()
         left = max(0, math.ceil(seconds * (1 - fraction) / done))
         return f"{rate}eta {left // 60}:{left % 60:02d}"
 
@@ -132,7 +134,7 @@ class _Live:
 
     def __call__(self, fraction: float, words: str, /, **figures: float) -> None:
         self._figures |= figures
-        pace = self._pace.read(fraction, self._figures.get("step", 0))
+        pace = self._pace.read(fraction, self._figures.get("steps_per_s", 0.0))
         self._bar.update(self._task, completed=fraction, words=words, figures=render(self._figures), pace=pace)
 
 
@@ -143,7 +145,7 @@ class _Lines:
 
     def __call__(self, fraction: float, words: str, /, **figures: float) -> None:
         self._figures |= figures
-        pace = self._pace.read(fraction, self._figures.get("step", 0))
+        pace = self._pace.read(fraction, self._figures.get("steps_per_s", 0.0))
         now = time.monotonic()
         if now - self._printed < SECONDS_BETWEEN_LINES and fraction < 1:
             return

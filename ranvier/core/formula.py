@@ -2,7 +2,7 @@
 
 import inspect
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -15,6 +15,7 @@ _METHODS = {
     "add": "+", "sub": "-", "mul": "*", "truediv": "/", "pow": "**", "gt": ">", "ge": ">=", "lt": "<", "le": "<=",
     "eq": "==", "ne": "!=", "and": "&", "or": "|",
 }  # fmt: skip
+_CONSTANT = {"zeros_like": 0.0, "ones_like": 1.0}
 _TRANSPARENT = {"detach", "to", "float", "type_as", "clone"}  # they change no value
 
 
@@ -29,6 +30,8 @@ class Term:
             return args[0]
         if (op in ("+", "-") and _is(args[1], 0)) or (op in ("*", "/", "**") and _is(args[1], 1)):
             return args[0]
+        if op == "*" and (_is(args[0], 0) or _is(args[1], 0)):
+            return 0.0
         if (op == "+" and _is(args[0], 0)) or (op == "*" and _is(args[0], 1)):
             return args[1]
         key = (op, *((a._op, id(a)) if isinstance(a, Term) else repr(a) for a in args))
@@ -44,8 +47,10 @@ class Term:
 
     def _call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         name = _METHODS.get(name, name)
+        if name in _CONSTANT:
+            return _CONSTANT[name]
         if name == "clamp":
-            x, low, high = (*args, *(None,) * (3 - len(args)))
+            x, low, high = [*args, None, None][:3]
             for bound, op in ((kwargs.get("min", low), "max"), (kwargs.get("max", high), "min")):
                 x = x if bound is None else self._make(op, x, bound)
             return x
@@ -70,9 +75,13 @@ class Term:
     __hash__ = object.__hash__
 
 
+def _operator(op: str, *, swap: bool = False) -> Callable[[Term, Any], Any]:
+    return lambda self, other: self._make(op, other, self) if swap else self._make(op, self, other)
+
+
 for _name, _op in _METHODS.items():
-    setattr(Term, f"__{_name}__", lambda self, other, op=_op: self._make(op, self, other))
-    setattr(Term, f"__r{_name}__", lambda self, other, op=_op: self._make(op, other, self))
+    setattr(Term, f"__{_name}__", _operator(_op))
+    setattr(Term, f"__r{_name}__", _operator(_op, swap=True))
 
 
 def _is(value: Any, number: float) -> bool:
@@ -123,10 +132,11 @@ def equations(neuron: Any, *, dt: float) -> tuple[str, ...]:
     Raises: TypeError if the step is not elementwise.
     """
     known: dict[Any, Term] = {}
-    make = lambda name: Term(known, "name", (name,))  # noqa: E731
-    learned = {name: make(name) for name, value in parameters(neuron).items() if isinstance(value, Tensor)}
+    learned = [name for name, value in parameters(neuron).items() if isinstance(value, Tensor)]
     fields = neuron.State._fields
-    state, output = bind(neuron, learned).step(neuron.State(*map(make, fields)), make("current"), dt=dt)
+    terms = {name: Term(known, "name", (name,)) for name in (*learned, *fields, "current")}
+    bound = bind(neuron, {name: terms[name] for name in learned})
+    state, output = bound.step(neuron.State(*(terms[field] for field in fields)), terms["current"], dt=dt)
     results = {"spikes": output, **{f"{field}'": value for field, value in zip(fields, state, strict=True)}}
     uses: Counter[Term] = Counter()
     order = [term for value in results.values() for term in _visit(value, uses)]

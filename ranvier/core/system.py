@@ -41,7 +41,8 @@ class System:
         config: the default configuration, a frozen dataclass of plain values; ``--set train.epochs=3`` changes a copy.
         build: makes the untrained network of a config.
         train: ``train(config, folder, watch)`` trains in a run folder, or goes on where the folder's newest checkpoint
-            stands, and leaves metrics, checkpoints and results there.
+            stands, and leaves metrics, checkpoints and results there. It returns "", or the name of the signal that
+            interrupted it ("SIGINT", "SIGTERM"), after which the folder can be resumed.
         claim: what it must show.
     """
 
@@ -51,5 +52,5 @@ class System:
     paper: Paper
     config: Any
     build: Callable[[Any], nn.Module]
-    train: Callable[[Any, Path, Watcher], None]
+    train: Callable[[Any, Path, Watcher], str]
     claim: Claim

@@ -131,7 +131,7 @@ class Encoded:
 
 
 def preload(samples: LabelledSet[S], encode: Callable[[S], Tensor]) -> Encoded:
-    """Encode every sample now; for sets without augmentation that fit in memory. Give it ``encode=same`` in a Loader."""
+    """Encode every sample now: for sets without augmentation that fit in memory. Load them with ``encode=same``."""
     pairs = [samples[index] for index in range(len(samples))]
     return Encoded([encode(sample) for sample, _ in pairs], [label for _, label in pairs])
 

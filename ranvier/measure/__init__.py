@@ -1,1 +1,29 @@
-""""""
+"""Measures: size, operations, energy and activity of a network, and the results that a report shows."""
+
+from ranvier.measure.activity import activation_sparsity, activity, interval_cv
+from ranvier.measure.collect import About, Answers, collect
+from ranvier.measure.constants import HOROWITZ_45NM, Constants
+from ranvier.measure.energy import Estimate, energy
+from ranvier.measure.neurobench import neurobench
+from ranvier.measure.operations import LayerOperations, Operations, operations
+from ranvier.measure.parameters import connection_sparsity, footprint, parameters
+
+__all__ = [
+    "HOROWITZ_45NM",
+    "About",
+    "Answers",
+    "Constants",
+    "Estimate",
+    "LayerOperations",
+    "Operations",
+    "activation_sparsity",
+    "activity",
+    "collect",
+    "connection_sparsity",
+    "energy",
+    "footprint",
+    "interval_cv",
+    "neurobench",
+    "operations",
+    "parameters",
+]

@@ -3,39 +3,21 @@
 Letters: T time, B batch.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from ranvier.measure.operations import check_sequence
+from ranvier.measure.passes import check_sequence
+from ranvier.report.schema import Activity
 
 SATURATED = 0.95  # a neuron that fires in this share of the steps or more
 BINS = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Activity:
-    """Firing of one layer over a batch. A rate is the share of time steps with a spike, graded or not.
-
-    Args: dead: share of neurons without any spike. saturated: share with a rate of at least 0.95.
-        histogram: neurons by rate, 20 equal bins from 0 to 1.
-    """
-
-    num_neurons: int
-    rate: float
-    dead: float
-    saturated: float
-    histogram: tuple[int, ...]
-
-    @property
-    def sparsity(self) -> float:
-        """Activation sparsity, NeuroBench: the share of outputs that are 0."""
-        return 1.0 - self.rate
-
-
 def activity(spikes_TB: Tensor) -> Activity:
-    """Describe the firing of one layer.
+    """Describe the firing of one layer over a batch.
+
+    A rate is the share of time steps with a spike, graded or not. ``dead`` neurons never fire, ``saturated`` ones have
+    a rate of at least 0.95; ``histogram`` counts neurons by rate in 20 equal bins from 0 to 1.
 
     Args: spikes_TB: (T, B, ...), as ``nn.observe`` records them.
     Raises: ShapeError for a recording without time steps or samples.

@@ -22,5 +22,5 @@ class Constants:
 HOROWITZ_45NM = Constants(
     mac_pj=4.6,  # 3.7 for the multiplication and 0.9 for the addition
     ac_pj=0.9,
-    source="32-bit floating point at 45 nm and 0.9 V: M. Horowitz, Computing's energy problem, ISSCC 2014, fig. 1.1.9.",
+    source="32-bit floating point at 45 nm and 0.9 V: M. Horowitz, Computing's energy problem, ISSCC 2014.",
 )

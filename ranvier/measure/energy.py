@@ -6,8 +6,8 @@ from ranvier.measure.constants import HOROWITZ_45NM, Constants
 from ranvier.measure.operations import LayerOperations, Operations
 
 CAVEAT = (
-    "Arithmetic of synapses only. Memory traffic, which costs more than arithmetic on most hardware, is left out, and so "
-    "are neuron updates, normalisation, biases, input and output. The ANN is taken to need one pass of 32-bit "
+    "Arithmetic of synapses only. Memory traffic, which costs more than arithmetic on most hardware, is left out, and "
+    "so are neuron updates, normalisation, biases, input and output. The ANN is taken to need one pass of 32-bit "
     "multiply-accumulates; a quantised ANN would need far less energy."
 )
 

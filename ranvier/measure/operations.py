@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 from torch.utils.hooks import RemovableHandle
 
-from ranvier.core.errors import ShapeError
 from ranvier.measure.parameters import WEIGHTED
+from ranvier.measure.passes import check_sequence, looking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +72,11 @@ class Operations:
 
 @dataclass(slots=True)
 class _Tally:
-    rows: int = 0
-    dense_per_row: int = 0
+    rows: int = 0  # of input: a row is one sample at one time step (and one position, in a sequence)
+    dense: int = 0
     macs: int = 0
     acs: int = 0
-    fan_outs: dict[tuple[int, ...], Tensor] = field(default_factory=dict)
+    fan_outs: dict[tuple[int, ...], tuple[Tensor, int]] = field(default_factory=dict)  # with zeros skipped; dense
 
 
 @contextmanager
@@ -103,32 +103,20 @@ def operations(net: nn.Module, inputs_TB: Tensor) -> Operations:
     Raises: ShapeError for an input without time steps or samples.
     """
     check_sequence("operations", inputs_TB)
-    training = [module for module in net.modules() if module.training]
-    net.eval()
-    try:
-        with torch.no_grad(), counting(net) as tallies:
-            net(inputs_TB)
-    finally:
-        for module in training:
-            module.training = True
+    with looking(net), counting(net) as tallies:
+        net(inputs_TB)
     return total(net, tallies, steps=inputs_TB.shape[0], samples=inputs_TB.shape[1])
-
-
-def check_sequence(where: str, inputs_TB: Tensor) -> None:
-    """Raise a ShapeError unless there are axes T and B with something along them."""
-    if inputs_TB.dim() < 2 or 0 in inputs_TB.shape[:2]:
-        raise ShapeError(where, expected="an input (T, B, ...) with T, B >= 1", got=str(tuple(inputs_TB.shape)))
 
 
 def total(net: nn.Module, tallies: dict[str, Any], *, steps: int, samples: int) -> Operations:
     """Turn tallies into operations per sample."""
     layers = {
         path: LayerOperations(
-            dense=tally.rows * tally.dense_per_row / samples,
+            dense=tally.dense / samples,
             macs=tally.macs / samples,
             acs=tally.acs / samples,
             # A layer that sees several positions of one step (a sequence, patches) makes them all in one pass.
-            once=float(tally.dense_per_row * max(1, tally.rows // (steps * samples))),
+            once=tally.dense / min(tally.rows, steps * samples),
         )
         for path, tally in tallies.items()
         if tally.rows
@@ -149,12 +137,14 @@ def _hook(tally: _Tally) -> Any:
         rows = batched.reshape(-1, *batched.shape[-space:])
         shape = tuple(rows.shape[1:])
         if shape not in tally.fan_outs:
-            tally.fan_outs[shape] = _fan_out(module, shape, skip_zeros=True)
-            tally.dense_per_row = int(_fan_out(module, shape, skip_zeros=False).sum())
+            dense = int(_fan_out(module, shape, skip_zeros=False).sum())
+            tally.fan_outs[shape] = _fan_out(module, shape, skip_zeros=True), dense
+        fan_out, dense = tally.fan_outs[shape]
         # Counts of non-zeros at each place are small integers: exact in float64, whatever the batch.
         active = torch.count_nonzero(rows, dim=0).to(torch.float64)
-        effective = int((active * tally.fan_outs[shape]).sum())
+        effective = int((active * fan_out).sum())
         tally.rows += rows.shape[0]
+        tally.dense += rows.shape[0] * dense
         if bool(((rows == 0) | (rows.abs() == 1)).all()):
             tally.acs += effective
         else:
@@ -169,9 +159,9 @@ def _spatial(module: nn.Module) -> int:
 
 def _fan_out(module: nn.Module, shape: tuple[int, ...], *, skip_zeros: bool) -> Tensor:
     """Count, for each input of one row, the weights that it meets: the gradient of the sum of the layer of ones."""
-    weight = module.weight.detach()  # type: ignore[union-attr] # every kind that is counted has one
-    mask = (weight != 0) if skip_zeros else torch.ones_like(weight)  # type: ignore[operator,arg-type]
-    mask = mask.to(torch.float64)
+    weight = module.weight
+    assert isinstance(weight, Tensor)
+    mask = (weight != 0 if skip_zeros else torch.ones_like(weight)).detach().to(torch.float64)
     with torch.enable_grad():
         x = torch.ones(1, *shape, dtype=torch.float64, device=mask.device, requires_grad=True)
         y = linear(x, mask) if isinstance(module, nn.Linear) else _twin(module, mask)(x)
@@ -184,8 +174,8 @@ def _twin(module: Any, weight: Tensor) -> nn.Module:
     shape = {name: getattr(module, name) for name in ("stride", "padding", "dilation", "groups", "padding_mode")}
     if module.transposed:
         shape["output_padding"] = module.output_padding
-    kinds = [kind for kind in WEIGHTED if isinstance(module, kind)]
-    twin: Any = kinds[0](
+    kind: Any = next(kind for kind in WEIGHTED if isinstance(module, kind))
+    twin = kind(
         module.in_channels, module.out_channels, module.kernel_size, bias=False, device=weight.device,
         dtype=torch.float64, **shape,
     )  # fmt: skip

@@ -8,14 +8,22 @@ from torch import Tensor
 from ranvier.core.neuron import Neuron
 from ranvier.core.params import require_positive
 from ranvier.core.reset import NoReset, Subtract, ToValue
-from ranvier.core.surrogate import Surrogate
 from ranvier.core.surrogates.atan import ATan
 from ranvier.core.surrogates.fast_sigmoid import FastSigmoid
 from ranvier.core.surrogates.sigmoid import Sigmoid
 from ranvier.core.units import Ms, Mv
 from ranvier.neurons.checks import check, one_of
 from ranvier.neurons.discretisation import Discretisation, decay, time_constant
-from ranvier.neurons.peers import Mechanism, call, numbers, require_factor, reset_of_snntorch, reset_of_spikingjelly
+from ranvier.neurons.peers import (
+    Mechanism,
+    call,
+    equality,
+    hard_value,
+    mechanism_of,
+    require_factor,
+    reset_of_snntorch,
+    reset_of_spikingjelly,
+)
 
 
 class LIF(Neuron):
@@ -86,18 +94,18 @@ class LIF(Neuron):
     @classmethod
     def like_spikingjelly(
         cls, *, tau: float | Tensor = 2.0, decay_input: bool = True, v_threshold: float | Tensor = 1.0,
-        v_reset: float | None = 0.0, detach_reset: bool = False, surrogate: Surrogate = Sigmoid(), dt: float = 1.0,
+        v_reset: float | None = 0.0, detach_reset: bool = False, dt: float = 1.0,
     ) -> Self:  # fmt: skip
         """Make the neuron that SpikingJelly calls LIFNode. Args: as there; dt: length of its step, ms."""
         return cls(
             tau_m=tau * dt, v_th=v_threshold, v_rest=0.0 if v_reset is None else v_reset, decay_input=decay_input,
-            discretisation="euler", reset=reset_of_spikingjelly(v_reset, detach=detach_reset), surrogate=surrogate,
+            discretisation="euler", reset=reset_of_spikingjelly(v_reset, detach=detach_reset), surrogate=Sigmoid(),
         )  # fmt: skip
 
     @classmethod
     def like_snntorch(
         cls, *, beta: float | Tensor, threshold: float | Tensor = 1.0, reset_mechanism: Mechanism = "subtract",
-        reset_delay: bool = True, surrogate: Surrogate = ATan(), dt: float = 1.0,
+        reset_delay: bool = True, dt: float = 1.0,
     ) -> Self:  # fmt: skip
         """Make the neuron that snnTorch calls Leaky. Args: as there; dt: length of its step, ms.
 
@@ -110,14 +118,14 @@ class LIF(Neuron):
         one_of("LIF.like_snntorch(reset_mechanism)", reset_mechanism, Mechanism)
         after: Literal["after_leak", "before_leak"] = "after_leak" if reset_mechanism == "subtract" else "before_leak"
         return cls(
-            tau_m=time_constant(beta, dt=dt), v_th=threshold, decay_input=False, strict=True, surrogate=surrogate,
+            tau_m=time_constant(beta, dt=dt), v_th=threshold, decay_input=False, strict=True, surrogate=ATan(),
             reset=reset_of_snntorch(reset_mechanism), reset_at=after if reset_delay else "spike",
         )  # fmt: skip
 
     @classmethod
     def like_norse(
         cls, *, tau_mem_inv: float = 100.0, v_leak: float = 0.0, v_th: float = 1.0, v_reset: float = 0.0,
-        reset_method: Literal["value", "subtract"] = "value", surrogate: Surrogate = FastSigmoid(k=1.0),
+        reset_method: Literal["value", "subtract"] = "value",
     ) -> Self:  # fmt: skip
         """Make the neuron that Norse calls LIFBox. Args: as there (tau_mem_inv in 1/s; Norse's dt=0.001 is dt=1 here).
 
@@ -127,21 +135,29 @@ class LIF(Neuron):
         reset = ToValue(v_reset=v_reset) if reset_method == "value" else Subtract()
         return cls(
             tau_m=1000.0 / tau_mem_inv, v_th=v_th, v_rest=v_leak, discretisation="euler", strict=True, reset=reset,
-            surrogate=surrogate,
+            surrogate=FastSigmoid(k=1.0),
         )  # fmt: skip
 
     def equivalents(self, *, dt: float) -> Mapping[str, str]:
         d = decay(self.tau_m, dt=dt, how=self.discretisation)
-        if not (isinstance(d, float) and numbers(self.v_th, self.v_rest)) or isinstance(self.reset, NoReset):
+        if not isinstance(d, float) or not isinstance(self.v_th, float):
             return {}
+        gain = 1.0 - d if self.decay_input else 1.0
         found: dict[str, str] = {}
-        hard = self.reset.v_reset if isinstance(self.reset, ToValue) else None
-        if not self.strict and self.reset_at == "spike" and self.v_rest == (hard or 0.0):
+        hard = hard_value(self.reset)
+        if not isinstance(self.reset, NoReset) and self.reset_at == "spike" and self.v_rest == (hard or 0.0):
             found["SpikingJelly"] = call(
                 "LIFNode", tau=1.0 / (1.0 - d), decay_input=self.decay_input, v_threshold=self.v_th, v_reset=hard,
                 detach_reset=self.reset.detach,
-            )  # fmt: skip
-        delayed = self.reset_at == ("after_leak" if hard is None else "before_leak")
-        if self.strict and not self.decay_input and self.v_rest == 0 and not hard and self.reset_at != "after_leak" | delayed:
-            pass
+            ) + equality(self.strict, peer=False)  # fmt: skip
+        if self.v_rest == 0 and not hard and self.reset_at != ("after_leak" if hard == 0 else "before_leak"):
+            found["snnTorch"] = call(
+                "Leaky", beta=d, threshold=self.v_th, reset_mechanism=mechanism_of(self.reset),
+                reset_delay=self.reset_at != "spike",
+            ) + (f", input times {gain:g}" if self.decay_input else "") + equality(self.strict, peer=True)  # fmt: skip
+        if self.decay_input and self.reset_at == "spike" and not isinstance(self.reset, NoReset):
+            found["Norse"] = call(
+                "LIFBoxParameters", tau_mem_inv=(1.0 - d) / dt * 1000.0, v_leak=self.v_rest, v_th=self.v_th,
+                **({"reset_method": "reset_subtract"} if hard is None else {"v_reset": hard}),
+            ) + f", dt={dt / 1000:g}" + equality(self.strict, peer=True)  # fmt: skip
         return found

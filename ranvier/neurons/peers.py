@@ -3,6 +3,8 @@
 SpikingJelly 2.0: fires at v >= v_threshold; the leak aims at v_reset (at 0 when the reset is soft); time in steps.
 snnTorch 1.0: fires at mem > threshold; no resting potential; resets at the next step by default, never differentiated.
 Norse 1.1: fires at v > v_th; forward Euler; inverse time constants in 1/s and dt in s, 0.001 by default.
+
+The constructors take the peer's default surrogate; ``LIF.like_norse().replace(surrogate=ATan())`` takes another.
 """
 
 from collections.abc import Mapping
@@ -41,6 +43,16 @@ def require_factor(where: str, value: float | Tensor, *, mend: str) -> None:
         raise ConfigError(where, expected="a decay factor between 0 and 1", got=f"{value}", mend=mend)
 
 
-def numbers(*values: object) -> bool:
-    """Say whether all values are numbers, so that another library's call can be written."""
-    return all(isinstance(value, float) for value in values)
+def hard_value(reset: Reset) -> float | Tensor | None:
+    """Return the potential that a hard reset sets, None for the other resets."""
+    return reset.v_reset if isinstance(reset, ToValue) else None
+
+
+def mechanism_of(reset: Reset) -> Mechanism:
+    """Name a reset (to 0, if it is hard) as snnTorch does."""
+    return "subtract" if isinstance(reset, Subtract) else "zero" if isinstance(reset, ToValue) else "none"
+
+
+def equality(strict: bool, *, peer: bool) -> str:
+    """Say that a peer differs where v equals its threshold, if it does."""
+    return "" if strict == peer else f" (which fires at v {'>' if peer else '>='} v_th)"

@@ -1,1 +1,39 @@
-""""""
+"""Torch modules for spiking networks: time first, no hidden state."""
+
+from ranvier.nn import decode, encode
+from ranvier.nn.bntt import BNTT
+from ranvier.nn.delay import Delay
+from ranvier.nn.dropout import Dropout
+from ranvier.nn.folding import Folded
+from ranvier.nn.merge import merge
+from ranvier.nn.observe import Seen, observe
+from ranvier.nn.recurrent import Recurrent
+from ranvier.nn.residual import Residual
+from ranvier.nn.sequential import Sequential
+from ranvier.nn.spiking import Spiking
+from ranvier.nn.stateful import Stateful, TimeAware, run
+from ranvier.nn.stream import Stream
+from ranvier.nn.tdbn import TdBN
+from ranvier.nn.tebn import TEBN
+
+__all__ = [
+    "BNTT",
+    "TEBN",
+    "Delay",
+    "Dropout",
+    "Folded",
+    "Recurrent",
+    "Residual",
+    "Seen",
+    "Sequential",
+    "Spiking",
+    "Stateful",
+    "Stream",
+    "TdBN",
+    "TimeAware",
+    "decode",
+    "encode",
+    "merge",
+    "observe",
+    "run",
+]

@@ -6,11 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.lazy import LazyModuleMixin
 
 from ranvier.core.errors import ConfigError, DtypeError, RanvierError, ShapeError
 from ranvier.core.neuron import Neuron
+from ranvier.nn.learned import stranger
 from ranvier.nn.spiking import Spiking
 from ranvier.nn.stateful import TimeAware
 
@@ -29,10 +30,7 @@ def as_layer(where: str, layer: Any) -> nn.Module:
         return Spiking(layer)
     if isinstance(layer, nn.Module):
         return layer
-    is_class = isinstance(layer, type)
-    got = f"the class {layer.__name__}" if is_class else f"{layer!r}"
-    mend = f"Write {layer.__name__}()." if is_class else ""
-    raise ConfigError(where, expected="a torch module or a neuron description", got=got, mend=mend)
+    raise stranger(where, layer, expected="a torch module or a neuron description")
 
 
 def fold(layer: nn.Module, x_TB: Tensor) -> Tensor:
@@ -50,7 +48,25 @@ def fold(layer: nn.Module, x_TB: Tensor) -> Tensor:
         expected = f"an output with the input's first axis, T * B = {num_steps * batch}"
         mend = "A layer that needs time derives from ranvier.nn.TimeAware."
         raise ShapeError(where, expected=expected, got=str(tuple(y.shape)), mend=mend)
-    return y.unflatten(0, (num_steps, batch))
+    return y.reshape(num_steps, batch, *y.shape[1:])
+
+
+class Folded(TimeAware):
+    """A plain layer, called with time folded into the batch: what ``Sequential`` does by itself, said explicitly.
+
+    Args: layer: a module on (B, ...), none of whose parts sees time.
+    """
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = as_layer("Folded", layer)
+        if sees_time(self.layer):
+            mend = "Use it as it is."
+            raise ConfigError("Folded", expected="a layer without time", got=type(layer).__name__, mend=mend)
+
+    def forward(self, x_TB: Tensor) -> Tensor:
+        """Call the layer on (T * B, ...)."""
+        return fold(self.layer, x_TB)
 
 
 def call(name: str, layer: nn.Module, x_TB: Tensor) -> Tensor:
@@ -105,7 +121,7 @@ def _misfit(layer: nn.Module, x_TB: Tensor) -> tuple[str, str] | None:
 
     Checked before the call: a convolution takes an input that lacks an axis for a single sample, without a word.
     """
-    if isinstance(layer, LazyModuleMixin) and layer.has_uninitialized_params():  # type: ignore[misc]
+    if isinstance(layer, LazyModuleMixin) and layer.has_uninitialized_params():
         return None
     sizes = tuple(x_TB.shape[2:])
     if isinstance(layer, _ConvNd):
@@ -141,7 +157,3 @@ def _translated(name: str, layer: nn.Module, x_TB: Tensor, error: Exception) -> 
         got = f"{tuple(x_TB.shape)} ({words.rstrip('.')})"
         return ShapeError(_where(name, layer), expected="an input that fits this layer", got=got)
     return None
-
-
-CONVOLUTIONS = (_ConvNd, nn.Linear)
-TRANSPOSED = _ConvTransposeNd

@@ -13,7 +13,7 @@ from ranvier.core.units import parse
 from ranvier.kernels.dispatch import Executor
 
 
-def adopt(module: nn.Module, neuron: Neuron, learn: Iterable[str]) -> Neuron:
+def adopt(module: nn.Module, neuron: object, learn: Iterable[str]) -> Neuron:
     """Register what can change in a neuron: named parameters become ``nn.Parameter``, other tensors buffers.
 
     A parameter of a part of the neuron, "reset.v_reset", is registered under that name, in an empty submodule "reset".
@@ -24,10 +24,7 @@ def adopt(module: nn.Module, neuron: Neuron, learn: Iterable[str]) -> Neuron:
     """
     where = type(module).__name__
     if not isinstance(neuron, Neuron):
-        is_class = isinstance(neuron, type)
-        got = f"the class {neuron.__name__}" if is_class else repr(neuron)
-        mend = f"Write {neuron.__name__}()." if is_class else ""
-        raise ConfigError(where, expected="a neuron description", got=got, mend=mend)
+        raise stranger(where, neuron, expected="a neuron description")
     known = parameters(neuron)
     if isinstance(learn, str):
         raise ConfigError(f"{where}.learn", expected="a tuple of names", got=repr(learn), mend=f"Write ({learn!r},).")
@@ -50,6 +47,14 @@ def adopt(module: nn.Module, neuron: Neuron, learn: Iterable[str]) -> Neuron:
                 holder.register_buffer(leaf, tensors[name].clone())
     described: Neuron = bind(neuron, tensors)
     return described
+
+
+def stranger(where: str, given: object, *, expected: str) -> ConfigError:
+    """Make the error for something that is no layer and no neuron; a class is the usual slip."""
+    if isinstance(given, type):
+        mend = f"Write {given.__name__}()."
+        return ConfigError(where, expected=expected, got=f"the class {given.__name__}", mend=mend)
+    return ConfigError(where, expected=expected, got=repr(given))
 
 
 def live(module: nn.Module, names: Iterable[str]) -> dict[str, Tensor]:

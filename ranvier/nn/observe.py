@@ -32,13 +32,13 @@ class Observer:
         self.paths = {m: path for path, m in net.named_modules() if isinstance(getattr(m, "plan", None), Plan)}
         self.seen: dict[str, Seen] = {}
         self._plans: dict[nn.Module, Plan] = {}
-        own = {m: m.plan.neuron.State._fields for m in self.paths}  # type: ignore[union-attr] # filtered above
+        own = {m: m.plan.neuron.State._fields for m in self.paths}
         known = {name for fields in own.values() for name in fields}
         for name in record:
             if name not in known:
                 raise UnknownNameError.among("observe.record", name, known, kind="state variable")
         for module, fields in own.items():
-            plan: Plan = module.plan  # type: ignore[assignment]
+            plan: Plan = module.plan
             outputs = ("spikes", *(name for name in record if name in fields))
             self._plans[module] = make_plan(plan.neuron, dt=plan.dt, outputs=outputs)
 

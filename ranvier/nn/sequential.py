@@ -1,4 +1,4 @@
-"""Containers of layers: one after the other, folded over time, and around a shortcut. Axes: T time, B batch."""
+"""Layers one after the other, with and without time. Axes: T time, B batch."""
 
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ranvier.core.errors import ConfigError, ShapeError, UnknownNameError
+from ranvier.core.errors import UnknownNameError
 from ranvier.core.neuron import Neuron
-from ranvier.nn.folding import as_layer, call, fold, sees_time
+from ranvier.nn.folding import as_layer, call, sees_time
 from ranvier.nn.inputs import check_finite, check_sequence
 from ranvier.nn.stateful import TimeAware
 from ranvier.nn.stream import Stream
@@ -35,10 +35,7 @@ class Sequential(TimeAware):
         if len(layers) == 1 and isinstance(layers[0], Mapping):
             items = layers[0].items()
         for name, given in items:
-            layer = as_layer(f'Sequential "{name}"', given)
-            if type(layer) is nn.Sequential and sees_time(layer):
-                layer = Sequential(dict(layer.named_children()))
-            self.add_module(str(name), layer)
+            self.add_module(str(name), build(f'Sequential "{name}"', given))
 
     def forward(self, x_TB: Tensor) -> Tensor:
         """Call the layers one after the other, every stateful one from rest (or as ``ranvier.nn.run`` carries)."""
@@ -79,56 +76,17 @@ class Sequential(TimeAware):
         return list(items.values())[key]
 
 
-class Folded(TimeAware):
-    """A plain layer, called with time folded into the batch: what ``Sequential`` does by itself, said explicitly.
+def build(where: str, given: nn.Module | Neuron) -> nn.Module:
+    """Turn what a container is given into a layer: a neuron into ``Spiking``, layers with time into ``Sequential``.
 
-    Args: layer: a module on (B, ...), none of whose parts sees time.
+    Raises: ConfigError for anything that is neither a neuron nor a module.
     """
-
-    def __init__(self, layer: nn.Module) -> None:
-        super().__init__()
-        self.layer = as_layer("Folded", layer)
-        if sees_time(self.layer):
-            mend = "Use it as it is."
-            raise ConfigError("Folded", expected="a layer without time", got=type(layer).__name__, mend=mend)
-
-    def forward(self, x_TB: Tensor) -> Tensor:
-        """Call the layer on (T * B, ...)."""
-        return fold(self.layer, x_TB)
-
-
-class Residual(TimeAware):
-    """A branch around which its input is added: y = branch(x) + shortcut(x).
-
-    Args: branch: a layer, container or neuron. shortcut: the same; None adds the input itself.
-    Raises: ShapeError if the two do not have the same shape (nothing is broadcast).
-    Source: He et al. 2016, CVPR (eq. 1, 2); in spiking networks Fang et al. 2021, arXiv:2102.04159 (g = ADD).
-    """
-
-    def __init__(self, branch: nn.Module | Neuron, shortcut: nn.Module | Neuron | None = None) -> None:
-        super().__init__()
-        self.branch = _part("branch", branch)
-        self.shortcut = None if shortcut is None else _part("shortcut", shortcut)
-
-    def forward(self, x_TB: Tensor) -> Tensor:
-        """Add branch and shortcut."""
-        y_TB = call("branch", self.branch, x_TB)
-        past_TB = x_TB if self.shortcut is None else call("shortcut", self.shortcut, x_TB)
-        if y_TB.shape != past_TB.shape:
-            expected = f"a shortcut of the branch's shape {tuple(y_TB.shape)}"
-            mend = "Give it a shortcut that makes them equal, such as a 1 x 1 convolution with the branch's stride."
-            raise ShapeError("Residual", expected=expected, got=str(tuple(past_TB.shape)), mend=mend)
-        return y_TB + past_TB
-
-
-def _part(name: str, given: nn.Module | Neuron) -> nn.Module:
-    layer = as_layer(f'Residual "{name}"', given)
-    if type(layer) is nn.Sequential and sees_time(layer):
-        return Sequential(dict(layer.named_children()))
-    return layer
+    layer = as_layer(where, given)
+    # A plain nn.Sequential would hand its convolutions five axes, so one with time inside is taken for ours.
+    return Sequential(dict(layer.named_children())) if type(layer) is nn.Sequential and sees_time(layer) else layer
 
 
 def _takes_indices(net: nn.Module) -> bool:
     """Tell whether the first layer looks numbers up in a table."""
-    first = next((m for m in net.modules() if not any(True for _ in m.children())), net)
+    first = next(m for m in net.modules() if not list(m.children()))
     return isinstance(first, nn.Embedding | nn.EmbeddingBag)

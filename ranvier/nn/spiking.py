@@ -31,8 +31,8 @@ class Spiking(Stateful):
     ) -> None:
         super().__init__()
         self.executor = checked_executor("Spiking", executor)
-        self.learn = tuple(learn) if not isinstance(learn, str) else learn
         self.plan = make_plan(adopt(self, neuron, learn), dt=checked_dt("Spiking", dt))
+        self.learn = tuple(learn)
 
     @property
     def neuron(self) -> Neuron:
@@ -77,7 +77,13 @@ class Spiking(Stateful):
         lines = [f"{self.title()}, dt = {self.dt:g} ms, state ({', '.join(neuron.State._fields)})"]
         for name, value in parameters(neuron).items():
             unit = unit_of(type(neuron), name)
-            how = "learned" if name in dict(self.named_parameters()) else "per neuron" if isinstance(value, Tensor) else ""
+            how = (
+                "learned"
+                if name in dict(self.named_parameters())
+                else "per neuron"
+                if isinstance(value, Tensor)
+                else ""
+            )
             words = " ".join(word for word in (_number(value), "" if unit == "1" else unit, how and f"({how})") if word)
             lines.append(f"  {name} = {words}")
         return "\n".join(lines)

@@ -67,15 +67,17 @@ class Stateful(TimeAware, ABC):
             expected, got = f"a state with the fields ({fields})", f"a {type(state).__name__}"
             raise StateError(self.title(), expected=expected, got=got, mend=mend)
         for name, value, shape in zip(state._fields, state, self.state_shapes(x_TB), strict=True):
+            help_ = mend
             if not isinstance(value, Tensor):
                 expected, got = f"state.{name} to be a tensor", f"a {type(value).__name__}"
             elif value.shape != shape:
                 expected, got = f"state.{name} of shape {tuple(shape)} for this input", str(tuple(value.shape))
             elif value.device != x_TB.device:
                 expected, got = f"state.{name} on {x_TB.device}, as the input", str(value.device)
+                help_ = "Move the state to the input's device, as Stream.to does."
             else:
                 continue
-            raise StateError(self.title(), expected=expected, got=got, mend=mend)
+            raise StateError(self.title(), expected=expected, got=got, mend=help_)
 
     def forward(self, x_TB: Tensor) -> Tensor:
         """Run from rest; inside ``ranvier.nn.run``, from the state that is carried for this layer."""

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ranvier.core.errors import ConfigError, FormatError, ShapeError, StateError
+from ranvier.core.errors import ConfigError, FormatError, RunError, ShapeError, StateError
 from ranvier.nn.stateful import check_paths, is_compiled, paths_of, run
 
 _FORMAT = "ranvier stream 1"
@@ -94,10 +94,15 @@ class Stream:
 
         Args: indices: places in the batch, a mask of truth values, or a slice.
         """
-        places = torch.arange(self.batch)[indices if isinstance(indices, slice) else torch.as_tensor(indices)]
-        chosen = Stream(self.net, batch=max(1, len(places)))
-        if not len(places):
-            raise ConfigError("Stream.select", expected="at least one place", got="none")
+        wanted = indices if isinstance(indices, slice) else torch.as_tensor(indices, device="cpu")
+        try:
+            places = torch.arange(self.batch)[wanted]
+        except IndexError:
+            places = torch.empty(0)
+        if not places.numel():
+            expected = f"at least one place, all among 0 to {self.batch - 1}"
+            raise ConfigError("Stream.select", expected=expected, got=str(indices))
+        chosen = Stream(self.net, batch=len(places))
         if self._state is not None:
             chosen._state = _map(self._state, lambda value: value[places.to(value.device)])
         return chosen
@@ -115,6 +120,8 @@ class Stream:
         try:
             save_file(tensors, half, metadata=about)
             half.replace(target)
+        except (SafetensorError, OSError) as error:
+            raise RunError(str(path), expected="a place that can be written", got=str(error)) from error
         finally:
             half.unlink(missing_ok=True)
 

@@ -84,4 +84,5 @@ def compare(runs: Sequence[Path | str]) -> Table:
 def _figures(source: Source) -> dict[str, str]:
     if source.results:
         return {h.label: f"{number(h.value, 3)} {h.unit}".strip() for h in source.results.headlines}
-    return {series.name: number(series.y[-1], 4) for series in source.series}
+    told = [s for s in source.series if "loss" in s.name or "accuracy" in s.name]
+    return {series.name: number(series.y[-1], 4) for series in told}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -45,8 +46,8 @@ def write(folder: Path, step: int, tree: Tree) -> None:
         nor plain.
     """
     tensors: dict[str, Tensor] = {}
-    state = _pack(tree, "tree", tensors)
-    contents = {TENSORS: safetensors.torch.save(tensors), STATE: render(state)}
+    state = render(_pack(tree, "tree", tensors))
+    contents = {TENSORS: safetensors.torch.save(tensors), STATE: state}
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     with disk(str(folder)):
         try:
@@ -76,8 +77,8 @@ def read(folder: Path) -> Checkpoint:
         tensors = safetensors.torch.load(contents[TENSORS])
         state = json.loads(contents[STATE])
         return Checkpoint(step=step, tree=_unpack(state, tensors))
-    except (SafetensorError, ValueError, LookupError, TypeError) as error:
-        # The bytes are the ones written, so a program other than this one wrote them.
+    except (SafetensorError, ValueError, LookupError, TypeError, RecursionError) as error:
+        # The bytes are the ones that were hashed, so it was not `write` that made them.
         raise _refused(folder, f"contents that do not fit together: {error}") from error
 
 
@@ -119,7 +120,18 @@ def _read_manifest(path: Path) -> tuple[int, dict[str, dict[str, Any]]]:
             got=f"format {body.get('format')!r}",
             mend="Use the version of ranvier that wrote it.",
         )
-    return body["step"], body["files"]
+    step, files = body.get("step"), body.get("files")
+    if (
+        type(step) is not int
+        or not isinstance(files, dict)
+        or not all(map(_is_entry, map(files.get, (TENSORS, STATE))))
+    ):
+        raise _refused(path, "a manifest without step, size or sha256 of the files")
+    return step, files
+
+
+def _is_entry(entry: Any) -> bool:
+    return isinstance(entry, dict) and type(entry.get("bytes")) is int and isinstance(entry.get("sha256"), str)
 
 
 def _canonical(value: Any) -> bytes:
@@ -144,6 +156,10 @@ def _read_verified(path: Path, entry: dict[str, Any]) -> bytes:
 def _pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     """Replace tensors by marks with their name, and gather them."""
     if isinstance(value, Tensor):
+        if value.layout is not torch.strided or value.is_quantized or value.dtype is torch.complex128:
+            raise CheckpointError(
+                path, expected="a dense tensor of a type safetensors knows", got=f"{value.dtype}, {value.layout}"
+            )
         # A copy of its own: safetensors refuses tensors that share memory, as tied weights do.
         tensors[path] = value.detach().cpu().contiguous().clone()
         return {_MARK: path}

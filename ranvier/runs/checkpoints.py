@@ -78,7 +78,8 @@ class Checkpoints:
         """List the checkpoints, oldest first; of one step, the one set aside comes before its successor."""
         if not self.folder.is_dir():
             return []
-        found = [(int(m[1]), m[2] is None, p) for p in self.folder.iterdir() if (m := _NAME.fullmatch(p.name))]
+        paths = list(self.folder.iterdir())
+        found = [(int(m[1]), m[2] is None, path) for path in paths if (m := _NAME.fullmatch(path.name))]
         return [path for _, _, path in sorted(found)]
 
     def _sweep(self) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from ranvier.core.errors import FormatError, RunError
+from ranvier.core.errors import CheckpointError, FormatError, RunError
 from ranvier.runs.checkpoint import Tree
 from ranvier.runs.checkpoints import Checkpoints, Found
 from ranvier.runs.environment import describe
@@ -126,4 +126,6 @@ class Run:
 
 def _unwrapped(found: Found) -> tuple[Found, int]:
     tree = found.checkpoint.tree
+    if not isinstance(tree, dict) or type(tree.get("metrics_bytes")) is not int or "tree" not in tree:
+        raise CheckpointError(str(found.path), expected="a checkpoint of a run", got="another program's")
     return replace(found, checkpoint=replace(found.checkpoint, tree=tree["tree"])), tree["metrics_bytes"]

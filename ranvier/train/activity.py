@@ -43,7 +43,9 @@ class Tally:
         size = spikes_TB.detach().double().sum((0, 1)).flatten()
         fired = (spikes_TB.detach() != 0).sum((0, 1)).flatten()
         if layer not in self._layers:
-            self._layers[layer] = _Sums(size=size, fired=fired, num_steps=num_steps * num_samples, num_samples=num_samples)
+            self._layers[layer] = _Sums(
+                size=size, fired=fired, num_steps=num_steps * num_samples, num_samples=num_samples
+            )
             return
         sums = self._layers[layer]
         sums.size += size

@@ -1,4 +1,4 @@
-"""The moving average of the weights. Source: Polyak and Juditsky 1992; exponential as in Tan and Le 2019 (EfficientNet)."""
+"""The moving average of the weights. Source: Polyak and Juditsky 1992, SIAM J. Control Optim. 30:838."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -15,8 +15,8 @@ from ranvier.train.activity import Activity, total_spikes
 class Epoch:
     """What is known after an epoch.
 
-    Args: number: from 1. step: optimiser steps taken. history: the figures of every epoch so far, this one last, such as
-        "train_loss", "test_accuracy". activity: of each spiking layer over the held-out data, by module path.
+    Args: number: from 1. step: optimiser steps taken. history: the figures of every epoch so far, this one last, such
+        as "train_loss", "test_accuracy". activity: of each spiking layer over the held-out data, by module path.
     """
 
     number: int

@@ -1,6 +1,7 @@
 """Judging a network on held-out data: loss, accuracy, confusion, and how much its layers fire."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -8,7 +9,8 @@ from torch import Tensor, nn
 
 from ranvier.core.errors import DataError
 from ranvier.core.rule import Loss
-from ranvier.nn import observe
+from ranvier.nn.observe import Seen, observe
+from ranvier.nn.stateful import is_compiled
 from ranvier.train.activity import Activity, Tally
 from ranvier.train.config import Precision
 from ranvier.train.loader import Loader
@@ -60,11 +62,13 @@ def _evaluate(
     tally = Tally()
     total, right, num_samples = 0.0, 0, 0
     confusion_KK: Tensor | None = None
+    watched = not is_compiled(net)  # torch.compile leaves nothing to observe
     for inputs, targets in loader.batches(0):
         if leave():
             return None
         inputs, targets = inputs.to(device), targets.to(device)
-        with autocast(device, precision), observe(net, record=()) as seen:
+        watching: AbstractContextManager[dict[str, Seen]] = observe(net, record=()) if watched else nullcontext({})
+        with autocast(device, precision), watching as seen:
             outputs = net(inputs)
             value = loss(outputs, targets)
         for layer, what in seen.items():

@@ -1,6 +1,6 @@
 """Optimisers as frozen descriptions; torch's own do the work.
 
-Weight decay touches parameters of two axes or more only: biases, gains of norms and time constants of neurons stay free.
+Weight decay touches parameters of two axes or more only: biases, gains of norms and neurons' time constants stay free.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ class AdamW:
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Make the optimiser of these parameters."""
         groups = _groups(parameters, self.weight_decay)
-        return torch.optim.AdamW(groups, lr=self.lr, betas=tuple(self.betas), eps=self.eps)
+        return torch.optim.AdamW(groups, lr=self.lr, betas=(self.betas[0], self.betas[1]), eps=self.eps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,9 @@ class SGD:
         _require("SGD.momentum", 0 <= self.momentum < 1, "a number in [0, 1)", self.momentum)
         _require("SGD.weight_decay", self.weight_decay >= 0, "a number >= 0", self.weight_decay)
         if self.nesterov and self.momentum == 0:
-            raise ConfigError("SGD.nesterov", expected="momentum > 0 with it", got="momentum 0", mend="Set momentum=0.9.")
+            raise ConfigError(
+                "SGD.nesterov", expected="momentum > 0 with it", got="momentum 0", mend="Set momentum=0.9."
+            )
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Make the optimiser of these parameters."""

@@ -1,7 +1,7 @@
 """How far a training is, and the tree that a checkpoint keeps of it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from ranvier.runs import weights
 from ranvier.runs.files import plain
 from ranvier.train.average import Weights
 from ranvier.train.config import Train
+from ranvier.train.step import Figures
 
 Tree = dict[str, Any]
 
@@ -21,24 +22,45 @@ class Progress:
     """How far a training is; plain values only.
 
     Args: step: optimiser steps taken. judged: epochs that were evaluated. loss, right, seen: sum of the losses, right
-        decisions and samples of the epoch under way. history: the figures of every epoch judged. stopped: why training
-        ended before its last epoch, empty if it did not.
+        decisions (None where targets are no classes) and samples of the epoch under way. history: the figures of every
+        epoch judged. stopped: why training ended before its last epoch, empty if it did not.
     """
 
     step: int = 0
     judged: int = 0
     loss: float = 0.0
-    right: int = 0
+    right: int | None = 0
     seen: int = 0
     history: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
     stopped: str = ""
+
+    def after(self, figures: Figures) -> "Progress":
+        """Return where training stands after one more step."""
+        return replace(
+            self,
+            step=self.step + 1,
+            loss=self.loss + figures.loss * figures.seen,
+            right=None if figures.right is None else (self.right or 0) + figures.right,
+            seen=self.seen + figures.seen,
+        )
+
+    def next_epoch(self, *, history: tuple[Mapping[str, Any], ...], stopped: str) -> "Progress":
+        """Return where training stands once the epoch that has ended is judged."""
+        return replace(self, judged=self.judged + 1, loss=0.0, right=0, seen=0, history=history, stopped=stopped)
+
+    def means(self) -> dict[str, float]:
+        """Return the figures of the epoch so far: "train_loss" and, where targets are classes, "train_accuracy"."""
+        figures = {"train_loss": self.loss / self.seen}
+        if self.right is not None:
+            figures["train_accuracy"] = self.right / self.seen
+        return figures
 
 
 def to_tree(
     progress: Progress, net: nn.Module, optimiser: torch.optim.Optimizer, average: Weights | None, config: Train
 ) -> Tree:
     """Gather everything that the rest of the training depends on."""
-    names = {parameter: name for name, parameter in net.named_parameters()}
+    names: dict[Tensor, str] = {parameter: name for name, parameter in net.named_parameters()}
     return {
         "progress": plain(progress),
         "config": _decisive(config),
@@ -51,7 +73,7 @@ def to_tree(
 def from_tree(
     tree: Tree, net: nn.Module, optimiser: torch.optim.Optimizer, average: Weights | None, config: Train, *, where: str
 ) -> Progress:
-    """Put network, optimiser and average into the state that ``to_tree`` gathered; nothing is changed if it does not fit.
+    """Put network, optimiser and average into the state that ``to_tree`` gathered, or leave them if it does not fit.
 
     Raises: ConfigError if it was made with another configuration; CheckpointError if of another network or program.
     """
@@ -105,5 +127,3 @@ def _leaves(tree: Tree, prefix: str = "") -> Tree:
     for key, value in tree.items():
         found.update(_leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value})
     return found
-
-

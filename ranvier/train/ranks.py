@@ -52,7 +52,8 @@ class Ranks:
         for group in by_type.values():
             flat = torch.cat([tensor.flatten() for tensor in group])
             dist.all_reduce(flat)
-            for tensor, part in zip(group, flat.split([tensor.numel() for tensor in group]), strict=True):
+            parts = torch.split(flat, [tensor.numel() for tensor in group])
+            for tensor, part in zip(group, parts, strict=True):
                 tensor.copy_(part.view_as(tensor))
 
     def follow(self, tensors: Iterable[Tensor]) -> None:
@@ -60,6 +61,14 @@ class Ranks:
         if self.world > 1:
             for tensor in tensors:
                 dist.broadcast(tensor, src=0)
+
+    def any(self, holds: bool) -> bool:
+        """Whether something holds on any rank."""
+        if self.world == 1:
+            return holds
+        votes = torch.tensor(int(holds), device="cuda" if dist.get_backend() == "nccl" else "cpu")
+        dist.all_reduce(votes)
+        return bool(votes)
 
     def wait(self) -> None:
         """Wait for all ranks."""
@@ -69,7 +78,7 @@ class Ranks:
 
 @contextmanager
 def joined() -> Iterator[Ranks]:
-    """Join the process group that torchrun announces in the environment, and leave it at the end; alone without torchrun.
+    """Join the process group that torchrun announces in the environment, and leave it at the end; alone without it.
 
     gloo on the CPU, NCCL with GPUs (each rank takes the GPU of its local number).
 
@@ -81,7 +90,10 @@ def joined() -> Iterator[Ranks]:
     for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
         if name not in os.environ:
             raise ConfigError(
-                f"environment variable {name}", expected="set, as WORLD_SIZE is", got="nothing", mend="Start with torchrun."
+                f"environment variable {name}",
+                expected="set, as WORLD_SIZE is",
+                got="nothing",
+                mend="Start with torchrun.",
             )
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))

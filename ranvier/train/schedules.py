@@ -55,7 +55,7 @@ class Steps:
     def __post_init__(self) -> None:
         for share in self.at:
             _require_share("Steps.at", share)
-        if not 0 < self.by:
+        if not self.by > 0:
             raise ConfigError("Steps.by", expected="a factor > 0", got=repr(self.by))
 
     def factor(self, step: int, num_steps: int) -> float:

@@ -48,14 +48,22 @@ def fire(rng: np.random.Generator, num: int, steps: int) -> tuple[np.ndarray, np
     return np.array(vs), np.array(spikes)
 
 
-def make_sample(rng: np.random.Generator, events: np.ndarray, target: int, predicted: int) -> tuple[Sample, list[Trace]]:
+def make_sample(
+    rng: np.random.Generator, events: np.ndarray, target: int, predicted: int
+) -> tuple[Sample, list[Trace]]:
     steps = len(events)
     rasters, traces = [], []
     for name, _, num in LAYERS:
         v, spikes = fire(rng, num, steps)
         step, row = np.nonzero(spikes)
         rasters.append(
-            Raster(layer=name, num_neurons=50 * num, neurons=tuple(range(num)), row=tuple(row.tolist()), step=tuple(step.tolist()))
+            Raster(
+                layer=name,
+                num_neurons=50 * num,
+                neurons=tuple(range(num)),
+                row=tuple(row.tolist()),
+                step=tuple(step.tolist()),
+            )
         )
         for k in range(2):
             times = tuple(np.flatnonzero(spikes[:, k]).tolist())
@@ -81,8 +89,8 @@ def make_results(events: list[np.ndarray] | None = None, *, seed: int = 0) -> Re
     for (name, kind, num), (dense, macs, acs) in zip(LAYERS, work, strict=True):
         rates = rng.beta(0.7, 6, 50 * num) * (rng.random(50 * num) > 0.1)
         layers.append(
-            Layer(name=f"{name}.conv", kind="Conv2d(2 → 16, 3×3)", parameters=9000 + num, dense=dense, macs=macs, acs=acs,
-                  energy_pj=4.6 * macs + 0.9 * acs)
+            Layer(name=f"{name}.conv", kind="Conv2d 2 → 16, 3×3", parameters=9000 + num, dense=dense,
+                  macs=macs, acs=acs, energy_pj=4.6 * macs + 0.9 * acs)
         )  # fmt: skip
         seen = Activity(
             num_neurons=50 * num, rate=float(rates.mean()), dead=float((rates == 0).mean()),
@@ -114,7 +122,7 @@ def make_results(events: list[np.ndarray] | None = None, *, seed: int = 0) -> Re
             snn_pj=snn, dense_pj=dense, ann_pj=dense / STEPS,
         ),
         claim=Check(
-            sentence="Credit must be assigned through time: cut the state's gradient and the order of events is not learned.",
+            sentence="Credit must be assigned through time: cut it, and the order of events is not learned.",
             verdict="holds", measured={"accuracy": 0.94}, control={"accuracy": 0.11}, published={"accuracy": "0.988"},
         ),
     )  # fmt: skip
@@ -130,10 +138,12 @@ def make_metrics(*, epochs: int = 6, steps: int = 60, seed: int = 0) -> list[dic
             loss = 2.3 * np.exp(-step / 90) + 0.12 + rng.normal(0, 0.05)
             rows.append(
                 {"step": step, "epoch": epoch, "train": {"loss": loss, "accuracy": min(1, max(0, 1 - loss / 2.6))},
-                 "learning_rate": 1e-3 * (1 + np.cos(np.pi * step / (epochs * steps))) / 2, "grad_norm": 1 + rng.gamma(2, 0.4)}
+                 "learning_rate": 5e-4 * (1 + np.cos(np.pi * step / (epochs * steps))), "grad_norm": rng.gamma(2, 0.4)}
             )  # fmt: skip
         test = 2.1 * np.exp(-(epoch + 1) * steps / 90) + 0.21
-        rows.append({"step": (epoch + 1) * steps, "epoch": epoch, "test": {"loss": test, "accuracy": 0.95 - 0.3 * (test - 0.2)}})
+        rows.append(
+            {"step": (epoch + 1) * steps, "epoch": epoch, "test": {"loss": test, "accuracy": 0.95 - 0.3 * (test - 0.2)}}
+        )
     return rows
 
 

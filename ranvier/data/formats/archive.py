@@ -20,7 +20,7 @@ _LOCAL = struct.Struct("<4sHHHHHIIIHH")
 _END = struct.Struct("<4sHHHHIIH")
 _CHUNK = 1 << 16
 _METHODS = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated", zipfile.ZIP_LZMA: "LZMA"}
-_ALLOWANCE = 64 << 20  # small files may unpack to this whatever their ratio: labels that are all equal pack very well
+_ALLOWANCE = 16 << 20  # small files may unpack to this whatever their ratio: labels that are all equal pack very well
 _RATIO = 100
 
 
@@ -38,7 +38,7 @@ def directory(path: Path, *, max_directory: int = 1 << 20, max_bytes: int | None
     """List the members of a zip archive after checking that the list is sane.
 
     Args: path: the archive. max_directory: bytes that the list itself may have. max_bytes: what all members may unpack
-        to together; None is 64 MiB + 100 times the size of the file.
+        to together; None is 16 MiB + 100 times the size of the file.
     Returns: name -> entry, in the order of the file.
     Raises: FormatError for a broken directory, a name that escapes or occurs twice, an encrypted member, an unknown
         method, members that overlap or reach beyond the file, or a promise to unpack to more than ``max_bytes``.

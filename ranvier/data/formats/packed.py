@@ -25,7 +25,7 @@ COLUMNS = ("x", "y", "p", "t", "offsets", "labels", "ids")
 _ESCAPE = 255
 _MAX_PIXEL = 63
 _MEMORY = 64 << 20
-_RATIO = 7000  # beyond what LZMA reaches
+_RATIO, _ALLOWANCE = 100, 1 << 20  # a stream may unpack to 1 MiB + 100 times its size; real ones to twice
 
 
 def encode(pack: Mapping[str, Array], *, size: tuple[int, int]) -> dict[str, Array]:
@@ -95,7 +95,7 @@ def _squeeze(data: Array, *, lc: int, lp: int) -> Array:
 
 def _unsqueeze(path: str | Path, name: str, packed: Array, count: int) -> NDArray[np.uint8]:
     where = f"{path}: member '{name}.npy'"
-    if packed.dtype != np.uint8 or packed.ndim != 1 or count > _RATIO * packed.size + 1:
+    if packed.dtype != np.uint8 or packed.ndim != 1 or count > _ALLOWANCE + _RATIO * packed.size:
         raise FormatError(where, expected=f"an .xz stream of {count} bytes", got=f"{packed.size} of {packed.dtype}")
     unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY)
     try:
@@ -105,6 +105,8 @@ def _unsqueeze(path: str | Path, name: str, packed: Array, count: int) -> NDArra
     except (lzma.LZMAError, EOFError) as error:
         raise FormatError(where, expected="an .xz stream", got=f"a broken one ({error})") from error
     if len(data) != count or not unpacker.eof or unpacker.unused_data:
-        got = f"{len(data)} bytes or more" if unpacker.eof or len(data) > count else f"{len(data)} of a truncated one"
+        got = (
+            "more" if len(data) > count or unpacker.unused_data else f"{len(data)}{'' if unpacker.eof else ', cut off'}"
+        )
         raise FormatError(where, expected=f"an .xz stream of {count} bytes", got=got)
     return np.frombuffer(bytearray(data), np.uint8)

@@ -33,6 +33,7 @@ def members(path: str | Path, wanted: Callable[[str], bool], *, max_bytes: int) 
             if not header.strip(b"\0"):
                 if len(header) < _BLOCK:
                     raise FormatError(f"{path}: unpacked byte {at}", expected="an end block", got="the end of the file")
+                stream.finish()
                 return
             name, size, kind = _header(path, at, bytes(header))
             if size > max_bytes - stream.position:
@@ -104,6 +105,15 @@ class _Stream:
             where = f"{self._path}: unpacked byte {self.position}"
             raise FormatError(where, expected=f"{left} more bytes of a member", got="the end of the file")
         return out
+
+    def finish(self) -> None:
+        """Read on to the end, so that the checksum of the gzip stream is checked."""
+        while self._ready:
+            self.take(len(self._ready), keep=False)
+            self._ready = self._more()
+        if self._inner is not None and not self._inner.eof:
+            where = f"{self._path}: unpacked byte {self.position}"
+            raise FormatError(where, expected="a whole gzip stream", got="the end of the file")
 
     def _more(self) -> bytes:
         if self._inner is None:

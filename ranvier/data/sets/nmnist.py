@@ -53,7 +53,7 @@ _MAX_BYTES = 4 << 30
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recordings:
-    """Recordings in ``.bin`` files or in a zip of them, read when they are asked for; sample i is (``Events``, label)."""
+    """Recordings in ``.bin`` files or a zip of them, read when they are asked for; sample i is (``Events``, label)."""
 
     files: Sequence[Path | zipfile.ZipInfo]
     labels: NDArray[np.int64]  # (N,)
@@ -84,9 +84,9 @@ class Recordings:
 def load(split: Split = "train", *, download: bool = False) -> EventSet | Recordings:
     """Load N-MNIST from RANVIER_DATA or the cache, else download it, else take the embedded sample.
 
-    Looked for are the official files (folder ``Train``/``Test`` with one folder a class, or ``Train.zip``/``Test.zip``),
-    then the packs ``nmnist_train900.npz`` and ``nmnist_test100.npz``. Without any of them, and unless ``download`` is
-    True, the recordings that come with the package are used (see ``sample``).
+    Looked for are the official files (folder ``Train`` or ``Test`` with one folder a class, or ``Train.zip``,
+    ``Test.zip``), then the packs ``nmnist_train900.npz`` and ``nmnist_test100.npz``. Without any of them, and unless
+    ``download`` is True, the recordings that come with the package are used (see ``sample``).
 
     Raises: DataError if a download fails; FormatError for broken files.
     """

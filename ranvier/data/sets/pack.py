@@ -6,6 +6,7 @@ Letters: N samples, C channels, H W space, E events.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ def _check_events(where: str, columns: dict[str, Array], offsets: NDArray[np.int
     off = (columns["x"] >= size[1]) | (columns["x"] < 0) | (columns["y"] >= size[0]) | (columns["y"] < 0)
     if not falls.any() and not off.any() and not (columns["p"] > 1).any() and not (columns["p"] < -1).any():
         return
-    for index, (start, stop) in enumerate(zip(offsets[:-1], offsets[1:], strict=True)):
+    for index, (start, stop) in enumerate(pairwise(offsets)):
         part = slice(int(start), int(stop))
         bad = first_bad(t[part], columns["x"][part], columns["y"][part], columns["p"][part], size)
         if bad is not None:

@@ -1,5 +1,121 @@
-"""Not written yet."""
+"""Run programs on the vector machine: the meaning of ``ranvier.kernels.twin``, block by block in C++.
+
+T time, N neurons.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ranvier.core.errors import ExecutorError
+from ranvier.kernels.cpu.encode import encode
+from ranvier.kernels.program import Program, prune
+from ranvier.kernels.twin import Backward, Coefficient, Forward
+
+
+@lru_cache(maxsize=1)
+def _load() -> ModuleType | str:
+    """Import the extension, late; return it, or why it cannot be used."""
+    try:
+        from ranvier.kernels.cpu import _machine
+    except ImportError as error:
+        return f"the compiled extension ranvier.kernels.cpu._machine cannot be imported ({error})"
+    return _machine
+
 
 def absence() -> str | None:
-    """Say why it cannot run."""
-    return "not built"
+    """Say why the machine cannot be used here; None if it can."""
+    loaded = _load()
+    return loaded if isinstance(loaded, str) else None
+
+
+def _machine() -> Any:
+    loaded = _load()
+    if isinstance(loaded, str):
+        raise ExecutorError(
+            'executor "cpu"', expected="the C++ vector machine", got=loaded,
+            mend='Install a wheel that has it, or build from source with a C++ compiler, or use executor="reference".',
+        )  # fmt: skip
+    return loaded
+
+
+class _Codes(NamedTuple):
+    """The encoded programs of a call."""
+
+    replay: Any  # forward: all of it; backward: without outputs
+    code: Any
+
+
+@lru_cache(maxsize=256)
+def _forward_code(program: Program) -> Any:
+    machine = _machine()
+    opcodes = {name: number for number, name in enumerate(machine.opcodes())}
+    return machine.Code.forward(*encode(program, opcodes))
+
+
+@lru_cache(maxsize=256)
+def _backward_codes(program: Program, vjp: Program) -> _Codes:
+    machine = _machine()
+    opcodes = {name: number for number, name in enumerate(machine.opcodes())}
+    states = tuple((name, value) for name, value in program.outputs if name.startswith("state."))
+    replay = prune(Program(program.inputs, program.body, states))
+    return _Codes(_forward_code(replay), machine.Code.backward(*encode(vjp, opcodes)))
+
+
+def _rows(x_TN: Tensor) -> Tensor:
+    """Give the machine a tensor it can walk: neurons side by side."""
+    x_TN = x_TN.detach()
+    return x_TN if x_TN.shape[1] <= 1 or x_TN.stride(1) == 1 else x_TN.contiguous()
+
+
+def _row(x_N: Tensor) -> Tensor:
+    return x_N.detach().contiguous()
+
+
+def forward(
+    program: Program, current_TN: Tensor, states_N: Sequence[Tensor], coefficients: Sequence[Coefficient],
+    *, variant: str | None = None,
+) -> Forward:  # fmt: skip
+    """Run a forward program over all time steps; see ``twin.forward``.
+
+    Args: current_TN: float32 or float64, on the CPU; all tensors have its type. variant: the instruction set, for
+        tests; the best one by default.
+    Raises: ExecutorError if the machine is absent.
+    """
+    code = _forward_code(program)
+    T, N = current_TN.shape
+    num_outputs = sum(name.startswith("out.") for name, _ in program.outputs)
+    outputs = [torch.empty((T, N), dtype=current_TN.dtype) for _ in range(num_outputs)]
+    states = [torch.empty(N, dtype=current_TN.dtype) for _ in states_N]
+    _machine().forward(
+        code, _rows(current_TN), [_row(s) for s in states_N], [_row(c.values) for c in coefficients],
+        [c.inner for c in coefficients], outputs, states, torch.get_num_threads(), variant,
+    )  # fmt: skip
+    return Forward(outputs, states)
+
+
+def backward(
+    program: Program, vjp: Program, current_TN: Tensor, states_N: Sequence[Tensor], coefficients: Sequence[Coefficient],
+    grad_outputs_TN: Sequence[Tensor | None], grad_states_N: Sequence[Tensor | None], *, variant: str | None = None,
+) -> Backward:  # fmt: skip
+    """Recompute the states block by block and run the backward program; see ``twin.backward``.
+
+    Gradients of coefficients are summed over time in the tensors' type and over neurons in float64, in an order that
+    depends on N alone.
+    """
+    codes = _backward_codes(program, vjp)
+    T, N = current_TN.shape
+    grad_current = torch.empty((T, N), dtype=current_TN.dtype)
+    grad_states = [torch.empty(N, dtype=current_TN.dtype) for _ in states_N]
+    grad_coefficients = [torch.empty(len(c.values), dtype=current_TN.dtype) for c in coefficients]
+    _machine().backward(
+        codes.replay, codes.code, _rows(current_TN), [_row(s) for s in states_N],
+        [_row(c.values) for c in coefficients], [c.inner for c in coefficients],
+        [None if g is None else _rows(g) for g in grad_outputs_TN], [None if g is None else _row(g) for g in grad_states_N],
+        grad_current, grad_states, grad_coefficients, torch.get_num_threads(), variant,
+    )  # fmt: skip
+    return Backward(grad_current, grad_states, grad_coefficients)

@@ -1,13 +1,13 @@
 """Run programs over time on a GPU through Triton; see ``ranvier/kernels/twin.py`` for the meaning.
 
-Axes: T time, N neurons (all other axes, flattened).
+Axes: T time, N neurons (all other axes, flattened), K values of a coefficient.
 """
 
 import hashlib
 import importlib.util
 import linecache
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any
@@ -17,15 +17,16 @@ import torch
 from torch import Tensor
 
 from ranvier.core.errors import DtypeError, ExecutorError, MissingExtraError, ShapeError
-from ranvier.kernels.gpu.layout import layout
+from ranvier.kernels.gpu.layout import Layout, layout
 from ranvier.kernels.gpu.source import print_backward, print_forward
 from ranvier.kernels.program import Program
 from ranvier.kernels.twin import Backward, Coefficient, Forward
 
-BLOCK, WARPS = 256, 4  # neurons and warps of a Triton program: 8 bytes a thread and load in float32
+BLOCK, WARPS = 128, 4  # neurons and warps of a Triton program: one neuron a thread leaves registers for long chunks
 FORWARD_CHUNK = 4  # steps whose loads are under way at once
 REGISTERS = 32  # currents and states of a backward chunk that a neuron may hold in registers
 MAX_NEURONS = 2**31 - BLOCK  # neurons are numbered by 32-bit integers
+WHERE = "kernels.gpu"
 
 
 def absence() -> str | None:
@@ -42,17 +43,17 @@ def forward(
 ) -> Forward:
     """Run a forward program over all time steps.
 
-    Args: current_TN: floating; 16-bit types are computed in the type of the states. states_N: float32 or float64.
+    Args: current_TN: floating; 16-bit types are computed in float32. states_N: all float32 or all float64.
     Returns: outputs in the type of the current, states in their own.
-    Raises: MissingExtraError, ExecutorError if it cannot run here; ShapeError, DtypeError, FormatError.
+    Raises: MissingExtraError or ExecutorError if it cannot run here; ShapeError, DtypeError, FormatError.
     """
-    step, (T, N) = layout(program), current_TN.shape
-    _require(len(step.states), current_TN, states_N, len(step.coefs), coefficients)
-    outputs = [torch.empty_like(current_TN, memory_format=torch.contiguous_format) for _ in step.outs]
-    finals = [torch.empty_like(s, memory_format=torch.contiguous_format) for s in states_N]
+    step = layout(program)
+    dtype = _require(step, current_TN, states_N, coefficients)
+    T, N = current_TN.shape
+    outputs = [current_TN.new_empty(T, N) for _ in step.outs]
+    finals = [current_TN.new_empty(N, dtype=dtype) for _ in step.states]
     arguments = [*_inputs(current_TN, states_N, coefficients), *outputs, *finals]
-    counts = divmod(T, FORWARD_CHUNK)
-    _launch(_forward_kernel(program), arguments, N, counts, states_N[0] if states_N else current_TN)
+    _launch(_forward_kernel(program), arguments, current_TN, divmod(T, FORWARD_CHUNK), dtype)
     return Forward(outputs, finals)
 
 
@@ -62,28 +63,29 @@ def backward(
 ) -> Backward:  # fmt: skip
     """Carry gradients back through all time steps, computing the states again.
 
-    Deterministic: coefficients' gradients are added up for each neuron over time, then over neurons in a fixed order.
+    Deterministic: gradients of coefficients are added up over time for each neuron, then over neurons in a fixed order.
     Memory beside the results: the states once every chunk of up to 16 steps.
 
     Args, Raises: as for ``forward``; a gradient that is None is zero.
     """
-    step, (T, N) = layout(program), current_TN.shape
-    _require(len(step.states), current_TN, states_N, len(step.coefs), coefficients)
-    _require_gradients(len(step.outs), current_TN, states_N, grad_outputs_TN, grad_states_N)
+    step = layout(program)
+    dtype = _require(step, current_TN, states_N, coefficients)
+    _require_gradients(step, current_TN, grad_outputs_TN, grad_states_N)
+    T, N = current_TN.shape
     chunk = chunk_length(T, len(step.states))
     num_chunks, num_single = divmod(T, chunk)
     kept_chunks, kept_single = (num_chunks, num_single - 1) if num_single else (max(num_chunks - 1, 0), 0)
 
-    grad_current_TN = torch.empty_like(current_TN, memory_format=torch.contiguous_format)
-    like = states_N[0] if states_N else current_TN
-    firsts = [like.new_empty(N) for _ in states_N]
-    sums = [like.new_empty(N) for _ in coefficients]
-    scratch = like.new_empty(kept_chunks + kept_single, len(states_N), N)
+    grad_current_TN = current_TN.new_empty(T, N)
+    firsts = [current_TN.new_empty(N, dtype=dtype) for _ in step.states]
+    sums = [current_TN.new_empty(N, dtype=dtype) for _ in step.coefs]
+    scratch = current_TN.new_empty(kept_chunks + kept_single, len(step.states), N, dtype=dtype)
     given = [g.contiguous() for g in (*grad_outputs_TN, *grad_states_N) if g is not None]
     arguments = [*_inputs(current_TN, states_N, coefficients), *given, grad_current_TN, *firsts, *sums, scratch]
-    has = tuple(g is not None for g in grad_outputs_TN), tuple(g is not None for g in grad_states_N)
     counts = (num_chunks, num_single, kept_chunks, kept_single)
-    _launch(_backward_kernel(program, vjp, chunk, *has), arguments, N, counts, like)
+    has_grad_out, has_grad_state = (tuple(g is not None for g in grads) for grads in (grad_outputs_TN, grad_states_N))
+    kernel = _backward_kernel(program, vjp, chunk, has_grad_out, has_grad_state)
+    _launch(kernel, arguments, current_TN, counts, dtype)
     return Backward(grad_current_TN, firsts, [_gather(s, c) for s, c in zip(sums, coefficients, strict=True)])
 
 
@@ -109,26 +111,28 @@ def _backward_kernel(
 def load(source: str) -> Any:
     """Make the kernel ``run`` of a printed module.
 
-    Triton reads a kernel's source through ``inspect``; the text is given to ``linecache``, so that no file is needed.
+    Triton reads the text of a kernel through ``inspect``. ``linecache`` holds it, so that nothing is written to disk.
     """
     name = f"ranvier_gpu_{hashlib.sha256(source.encode()).hexdigest()[:16]}"
     # A modification time of None keeps linecache from looking for a file and dropping the text.
     linecache.cache[f"{name}.py"] = (len(source), None, source.splitlines(keepends=True), f"{name}.py")
     module: dict[str, Any] = {"__name__": name}
-    exec(compile(source, f"{name}.py", "exec"), module)  # noqa: S102 - text of our own printer, from checked programs
+    exec(compile(source, f"{name}.py", "exec"), module)  # noqa: S102 - our own printer's text, from checked programs
     return module["run"]
 
 
-def _launch(kernel: Any, arguments: list[Any], num_neurons: int, counts: Sequence[int], like: Tensor) -> None:
-    if num_neurons == 0:
-        return
+def _launch(kernel: Any, arguments: list[Any], current_TN: Tensor, counts: Sequence[int], dtype: torch.dtype) -> None:
     import triton.language as tl
 
-    dtype = tl.float64 if like.dtype == torch.float64 else tl.float32
+    # Triton's interpreter makes arrays of whole numbers, which newer numpy refuses as the bounds of a loop.
+    counts = [tl.constexpr(c) for c in counts] if _interpreted() else counts
+    num_neurons = current_TN.shape[1]
     grid = ((num_neurons + BLOCK - 1) // BLOCK,)
-    with _device(like):
-        # Without fused multiply-add the results are those of torch, which rounds after each operation.
-        kernel[grid](*arguments, num_neurons, *counts, BLOCK, dtype, num_warps=WARPS, enable_fp_fusion=False)
+    number = tl.float64 if dtype == torch.float64 else tl.float32
+    if num_neurons:
+        with _device(current_TN):
+            # Without fused multiply-add the results are those of torch, which rounds after each operation.
+            kernel[grid](*arguments, num_neurons, *counts, BLOCK, number, num_warps=WARPS, enable_fp_fusion=False)
 
 
 def _device(like: Tensor) -> AbstractContextManager[Any]:
@@ -137,21 +141,78 @@ def _device(like: Tensor) -> AbstractContextManager[Any]:
     return np.errstate(all="ignore")  # the interpreter computes in numpy, which warns where a GPU gives inf or NaN
 
 
+def _interpreted() -> bool:
+    return os.environ.get("TRITON_INTERPRET") == "1"
+
+
 def _inputs(current_TN: Tensor, states_N: Sequence[Tensor], coefficients: Sequence[Coefficient]) -> list[Any]:
-    tensors = [t.contiguous() for t in (current_TN, *states_N)]
-    num_neurons = max(current_TN.shape[1], 1)  # an inner beyond it means the same, but might not fit into 32 bits
-    return tensors + [x for c in coefficients for x in (c.values.contiguous(), min(c.inner, num_neurons), len(c.values))]
+    inputs: list[Any] = [t.contiguous() for t in (current_TN, *states_N)]
+    for c in coefficients:
+        # An inner beyond the neurons means the same as one equal to them, but might not fit into 32 bits.
+        inputs += [c.values.contiguous(), min(c.inner, max(current_TN.shape[1], 1)), len(c.values)]
+    return inputs
 
 
 def _gather(sums_N: Tensor, coefficient: Coefficient) -> Tensor:
-    """Add up what the neurons that share a value have gathered, in a fixed order."""
-    num_neurons, K = len(sums_N), len(coefficient.values)
-    inner = min(coefficient.inner, max(num_neurons, 1))
-    used = max(min(K, -(-num_neurons // inner)), 1)
-    padded = torch.nn.functional.pad(sums_N, (0, -num_neurons % (used * inner)))
-    totals = padded.reshape(-1, used, inner).sum((0, 2))
-    return torch.nn.functional.pad(totals, (0, K - used)).to(coefficient.values.dtype)
+    """Add up what the neurons that share a value have gathered; index_add would do it in any order on a GPU."""
+    N, K = len(sums_N), len(coefficient.values)
+    inner = min(coefficient.inner, max(N, 1))
+    used = max(min(K, -(-N // inner)), 1)
+    rows = torch.nn.functional.pad(sums_N, (0, -N % (used * inner))).reshape(-1, used, inner)
+    return torch.nn.functional.pad(rows.sum((0, 2)), (0, K - used)).to(coefficient.values.dtype)
 
 
-def _interpreted() -> bool:
-    return os.environ.get("TRITON_INTERPRET") == "1"
+def _require(
+    step: Layout, current_TN: Tensor, states_N: Sequence[Tensor], coefficients: Sequence[Coefficient]
+) -> torch.dtype:
+    """Refuse what cannot run: a kernel reads memory by address and checks nothing.
+
+    Returns: the type of number to compute in.
+    """
+    if (reason := absence()) is not None:
+        if "installed" in reason:
+            raise MissingExtraError(
+                WHERE, expected="triton", got="no such package", mend='Install it: pip install "ranvier[gpu]".'
+            )
+        mend = "Run on a CUDA device, or set TRITON_INTERPRET=1 before Python starts to interpret kernels (slow)."
+        raise ExecutorError(WHERE, expected="a CUDA device", got="none", mend=mend)
+    tensors = (current_TN, *states_N, *(c.values for c in coefficients))
+    if any(t.device != current_TN.device for t in tensors) or not (current_TN.is_cuda or _interpreted()):
+        got = ", ".join(sorted({str(t.device) for t in tensors}))
+        raise ExecutorError(WHERE, expected="all tensors on one CUDA device", got=got)
+    dtype = states_N[0].dtype if states_N else torch.promote_types(current_TN.dtype, torch.float32)
+    if dtype not in (torch.float32, torch.float64) or any(s.dtype != dtype for s in states_N):
+        got = ", ".join(str(s.dtype) for s in states_N)
+        raise DtypeError(WHERE, expected="states that are all float32 or all float64", got=got or str(dtype))
+    if not all(t.dtype.is_floating_point for t in tensors):
+        raise DtypeError(WHERE, expected="floating tensors", got=", ".join(str(t.dtype) for t in tensors))
+    if current_TN.ndim != 2 or current_TN.shape[1] > MAX_NEURONS:
+        raise ShapeError(
+            WHERE, expected=f"a current (T, N) of at most {MAX_NEURONS} neurons", got=str(tuple(current_TN.shape))
+        )
+    _require_shapes("states", [current_TN.shape[1:]] * len(step.states), states_N)
+    if len(coefficients) != len(step.coefs) or any(c.values.ndim != 1 or c.inner < 1 for c in coefficients):
+        got = ", ".join(f"{tuple(c.values.shape)} with inner {c.inner}" for c in coefficients)
+        raise ShapeError(WHERE, expected=f"{len(step.coefs)} coefficients (K,) with inner >= 1", got=got or "none")
+    if any(len(c.values) == 0 for c in coefficients):
+        raise ShapeError(WHERE, expected="coefficients of at least one value", got="one with none")
+    return dtype
+
+
+def _require_gradients(
+    step: Layout, current_TN: Tensor, grad_outputs_TN: Sequence[Tensor | None], grad_states_N: Sequence[Tensor | None]
+) -> None:
+    _require_shapes("gradients of the outputs", [current_TN.shape] * len(step.outs), grad_outputs_TN)
+    _require_shapes("gradients of the final states", [current_TN.shape[1:]] * len(step.states), grad_states_N)
+    for g in (*grad_outputs_TN, *grad_states_N):
+        if g is not None and (g.device != current_TN.device or not g.dtype.is_floating_point):
+            raise DtypeError(
+                WHERE, expected=f"floating gradients on {current_TN.device}", got=f"{g.dtype} on {g.device}"
+            )
+
+
+def _require_shapes(what: str, expected: Sequence[torch.Size], got: Sequence[Tensor | None]) -> None:
+    shapes = [None if t is None else t.shape for t in got]
+    if len(shapes) != len(expected) or any(s is not None and s != e for s, e in zip(shapes, expected, strict=True)):
+        words = [", ".join("None" if s is None else str(tuple(s)) for s in side) for side in (expected, shapes)]
+        raise ShapeError(WHERE, expected=f"{what} of shapes {words[0] or 'none'}", got=words[1] or "none")

@@ -4,7 +4,7 @@ Triton's own exp, division and square root are approximations on the GPU; here t
 kernels use (CUDA's libdevice, which flushes denormal results of transcendental functions to zero). Triton's interpreter
 has no libdevice: there numpy stands in.
 """
-# mypy: disable-error-code="untyped-decorator, no-untyped-def"
+# mypy: disable-error-code="untyped-decorator, no-untyped-def, no-untyped-call"
 
 import math
 

@@ -57,7 +57,9 @@ def print_forward(program: Program, *, chunk: int) -> str:
     def steps(count: int) -> list[str]:
         lines = _load_currents(count)
         for k in range(count):
-            lines.append(_call("step", program, name | {"current": f"current_{k}"}, [name[s] for s in step.states] + outs))
+            lines.append(
+                _call("step", program, name | {"current": f"current_{k}"}, [name[s] for s in step.states] + outs)
+            )
             lines += [f"tl.store({o}_ptr + {_row('at', k)}, {o}, mask=mask)" for o in outs]
         return [*lines, f"at += {count} * stride"]
 
@@ -71,7 +73,9 @@ def print_forward(program: Program, *, chunk: int) -> str:
         *(f"tl.store(final_{name[s]}_ptr + n, {name[s]}, mask=mask)" for s in step.states),
     ]
     function = _function("step", program, name, [*step.states, *step.outs])
-    return _module(function, _kernel([*_arguments(step), *_pointers(outs + finals)], ("num_chunks", "num_single"), body))
+    return _module(
+        function, _kernel([*_arguments(step), *_pointers(outs + finals)], ("num_chunks", "num_single"), body)
+    )
 
 
 def print_backward(
@@ -111,7 +115,7 @@ def print_backward(
         "# Backward. At the first chunk of all, kept falls below 0: it starts from the given states.",
         *(f"{g} = zero" for g in (*absent, *gradients)),
         *(f"grad_{s} = {_load(f'grad_{s}_ptr', 'n') if f'grad_{s}' in final else 'zero'}" for s in states),
-        f"at = n.to(tl.int64) + (num_chunks * {chunk} + num_single) * stride",
+        f"at = n.to(tl.int64) + stride * (num_chunks * {chunk} + num_single)",
         "for _ in range(num_single):",
         *_indent(_back(step, advance, vjp, given, 1)),
         "for _ in range(num_chunks):",
@@ -147,8 +151,7 @@ def _back(step: Layout, advance: Program, vjp: Program, given: Sequence[str], co
     for k, s in enumerate(states):
         where = f"scratch_ptr + {_row('kept', k)}"
         lines.append(f"{s}_0 = tl.load({where}, mask=mask & (kept >= 0), other=start_{s})")
-    for k in range(1, count):
-        lines.append(_call("advance", advance, at_step(k - 1), [f"{s}_{k}" for s in states]))
+    lines += [_call("advance", advance, at_step(k - 1), [f"{s}_{k}" for s in states]) for k in range(1, count)]
     deltas = [f"delta_{name[c]}" for c in step.coefs]
     for k in reversed(range(count)):
         lines += [f"{g} = {_load(f'{g}_ptr', _row('at', k))}" for g in given]
@@ -199,6 +202,8 @@ def _load_currents(count: int) -> list[str]:
 
 
 def _call(function: str, program: Program, variables: Mapping[str, str], results: Sequence[str]) -> str:
+    if not results:  # a step without states has nothing to advance
+        return "pass"
     return f"{', '.join(results)} = {function}({', '.join(variables[i] for i in program.inputs)}, BLOCK, DTYPE)"
 
 

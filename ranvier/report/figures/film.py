@@ -142,7 +142,9 @@ def _scores(sample: Sample, class_names: Sequence[str], x_of: Scale, y: float) -
             el("g", el("title", f"class {name}: {number(float(mean[-1, k]), 3)}"), path(points, class_=class_))
         )
         if right or answer:
-            parts.append(text(points[-1][0] - 4, points[-1][1] - 5, name[:20], anchor="end", class_="label name"))
+            below = right and sample.predicted not in (None, k)  # the two names must not lie on each other
+            drop = 15 if below else -5
+            parts.append(text(points[-1][0] - 4, points[-1][1] + drop, name[:20], anchor="end", class_="label name"))
     parts.append(text(LEFT - 12, y + high / 2 - 1, "scores", anchor="end", class_="label name"))
     parts.append(text(LEFT - 12, y + high / 2 + 13, "mean so far", anchor="end", class_="label faint"))
     return Markup("").join(parts), y + high + 10

@@ -25,5 +25,6 @@ class CountMSE(Objective):
     def __call__(self, outputs_TBK: Tensor, targets_B: Tensor) -> Tensor:
         """Compute the loss of spikes (T, B, K); see ``Objective``."""
         check("CountMSE", outputs_TBK, targets_B)
-        wanted_BK = self.wrong + (self.correct - self.wrong) * one_hot(targets_B.long(), outputs_TBK.shape[-1])
+        right_BK = one_hot(targets_B.long(), outputs_TBK.shape[-1]).to(outputs_TBK.dtype)
+        wanted_BK = self.wrong + (self.correct - self.wrong) * right_BK
         return (outputs_TBK.mean(0) - wanted_BK).square().mean()

@@ -1,0 +1,180 @@
+#include <cmath>
+
+#include "block.hpp"
+#include "flush.hpp"
+#include "pool.hpp"
+#include "run.hpp"
+#include "sums.hpp"
+
+namespace ranvier {
+namespace {
+
+// How a block goes through time: the states at the start of each segment are kept through the first pass, those
+// within a segment only while it is walked back.
+struct Schedule {
+    Cut cut;
+    int64_t segment;  // steps
+
+    int64_t num_segments(int64_t T) const { return (T + segment - 1) / segment; }
+};
+
+Schedule schedule_for(const BackwardCall& call) {
+    const Layout& l = call.code->layout;
+    const ptrdiff_t rows = std::max(l.registers, call.replay->layout.registers) + 2 * l.coefficients + 3 * l.states + 2 + l.outputs;
+    Cut cut = cut_for_first_cache(call, rows);
+    // Beside the states, the input of every step is better still in the cache when it is read for the second time.
+    const auto fits = [&](int64_t steps) { return SECOND_CACHE / (std::max<int64_t>(steps, 1) * (l.states + 1) * call.item); };
+    if (const int64_t block = fits(call.T); block >= 2 * GRAIN || block >= cut.block) {
+        cut.block = std::min(cut.block, block / GRAIN * GRAIN);
+        return {cut, call.T};
+    }
+    const auto segment = static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(call.T))));
+    cut.block = std::min(cut.block, std::max<int64_t>(fits(2 * segment) / GRAIN * GRAIN, GRAIN));
+    return {cut, segment};
+}
+
+class BackwardBlock {
+public:
+    BackwardBlock(const BackwardCall& call, const Schedule& schedule, Range range)
+        : call_(call), l_(call.code->layout), segment_(schedule.segment), num_segments_(schedule.num_segments(call.T)),
+          range_(range), scratch_(rows_needed(), Slots::lines_needed(*call.replay) + Slots::lines_needed(*call.code), schedule.cut.block,
+                   call.item),
+          replay_(call, *call.replay, range, scratch_), walk_(call, *call.code, range, scratch_) {
+        take_rows(history_, segment_);
+        take_rows(starts_, num_segments_);
+        take_rows(turns_, 2);
+        take_rows(grads_, 2);
+        const auto bytes = static_cast<size_t>((range.size + GRAIN - 1) / GRAIN * GRAIN * call.item);
+        for (int k = 0; k < l_.coefficients; ++k) {
+            sums_.push_back(scratch_.row());
+            std::memset(sums_.back(), 0, bytes);
+            walk_.point(l_.sum(k), sums_.back());
+        }
+    }
+
+    void run(Sums& sums) {
+        const int64_t last_start = (num_segments_ - 1) * segment_;
+        for (int64_t t = 0; t < last_start; ++t) {
+            const bool at_start = (t + 1) % segment_ == 0;
+            replay_step(t, at_start ? &starts_[index((t + 1) / segment_)] : &turns_[index((t + 1) % 2)],
+                        t % segment_ == 0 ? starts_[index(t / segment_)] : turns_[index(t % 2)]);
+        }
+        for (int64_t start = last_start; start >= 0; start -= segment_) {
+            const int64_t end = std::min(start + segment_, call_.T);
+            const auto state_at = [&](int64_t t) -> const std::vector<char*>& {
+                return t == start ? starts_[index(start / segment_)] : history_[index(t - start)];
+            };
+            for (int64_t t = start; t < end - 1; ++t) replay_step(t, &history_[index(t + 1 - start)], state_at(t));
+            for (int64_t t = end - 1; t >= start; --t) walk_step(t, state_at(t));
+        }
+        for (int k = 0; k < l_.coefficients; ++k) sums.add(k, range_.begin, range_.size, sums_[index(k)]);
+    }
+
+private:
+    using States = std::vector<char*>;  // a row a state
+
+    static size_t index(int64_t k) { return static_cast<size_t>(k); }
+
+    ptrdiff_t rows_needed() const {
+        return Slots::rows_needed(*call_.replay) + Slots::rows_needed(*call_.code) + l_.coefficients +
+               l_.states * (segment_ + num_segments_ + 4);
+    }
+
+    void take_rows(std::vector<States>& rows, int64_t count) {
+        rows.resize(index(count));
+        for (States& states : rows) {
+            for (int k = 0; k < l_.states; ++k) states.push_back(scratch_.row());
+        }
+    }
+
+    void point_states(Slots& slots, const Layout& layout, int64_t t, const States& from) {
+        for (int k = 0; k < l_.states; ++k) {
+            if (t == 0) {
+                slots.read(layout.state_in(k), call_.states[index(k)]);
+            } else {
+                slots.point(layout.state_in(k), from[index(k)]);
+            }
+        }
+    }
+
+    void replay_step(int64_t t, const States* to, const States& from) {
+        const Layout& layout = call_.replay->layout;
+        replay_.read(layout.current(), call_.current.data + t * call_.current.row_bytes);
+        point_states(replay_, layout, t, from);
+        for (int k = 0; k < l_.states; ++k) replay_.point(layout.state_out(k), (*to)[index(k)]);
+        replay_.run(call_.execute);
+    }
+
+    void walk_step(int64_t t, const States& from) {
+        walk_.read(l_.current(), call_.current.data + t * call_.current.row_bytes);
+        point_states(walk_, l_, t, from);
+        for (int k = 0; k < l_.outputs; ++k) {
+            const Matrix& grad = call_.grad_outputs[index(k)];
+            if (grad.data == nullptr) {
+                walk_.point_zero(l_.grad_output(k));
+            } else {
+                walk_.read(l_.grad_output(k), grad.data + t * grad.row_bytes);
+            }
+        }
+        walk_.write(l_.grad_current(), call_.grad_current.data + t * call_.grad_current.row_bytes);
+        for (int k = 0; k < l_.states; ++k) point_grads(t, k);
+        walk_.run(call_.execute);
+        walk_.flush();
+    }
+
+    void point_grads(int64_t t, int k) {
+        const bool in_place = call_.code->in_place[index(k)];
+        const int in = l_.grad_state_in(k), out = l_.grad_state_out(k);
+        if (t < call_.T - 1) {
+            walk_.point(in, grads_[in_place ? 0 : index(t % 2)][index(k)]);
+        } else if (call_.grad_states[index(k)] == nullptr) {
+            walk_.point_zero(in);
+        } else {
+            walk_.read(in, call_.grad_states[index(k)]);
+        }
+        if (t > 0) {
+            walk_.point(out, grads_[in_place ? 0 : index((t + 1) % 2)][index(k)]);
+        } else {
+            walk_.write(out, call_.grad_initial[index(k)]);
+        }
+    }
+
+    const BackwardCall& call_;
+    const Layout& l_;
+    const int64_t segment_, num_segments_;
+    const Range range_;
+    Scratch scratch_;
+    Slots replay_, walk_;
+    std::vector<States> history_, starts_, turns_, grads_;
+    std::vector<char*> sums_;
+};
+
+void backward_of_nothing(const BackwardCall& call) {
+    const auto bytes = static_cast<size_t>(call.N * call.item);
+    for (size_t k = 0; k < call.grad_initial.size(); ++k) {
+        if (bytes == 0) continue;
+        if (call.grad_states[k] == nullptr) {
+            std::memset(call.grad_initial[k], 0, bytes);
+        } else {
+            std::memcpy(call.grad_initial[k], call.grad_states[k], bytes);
+        }
+    }
+}
+
+}  // namespace
+
+void run_backward(const BackwardCall& call) {
+    Sums sums(call);
+    if (call.T == 0) {
+        backward_of_nothing(call);
+    } else {
+        const Schedule schedule = schedule_for(call);
+        run_tasks(schedule.cut.count(), threads_for(call), [&](int64_t task) {
+            const FlushDenormals flush;
+            BackwardBlock(call, schedule, schedule.cut.range(task)).run(sums);
+        });
+    }
+    sums.finish(threads_for(call));
+}
+
+}  // namespace ranvier

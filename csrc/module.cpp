@@ -1,0 +1,212 @@
+// The Python module: checks every array once, lets go of the interpreter lock, and runs.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "code.hpp"
+#include "run.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace ranvier {
+namespace {
+
+using Array = nb::ndarray<nb::device::cpu>;
+using ReadArray = nb::ndarray<nb::ro, nb::device::cpu>;
+
+[[noreturn]] void refuse(const std::string& name, const std::string& expected, const std::string& got) {
+    throw std::invalid_argument(name + ": expected " + expected + ", got " + got);
+}
+
+const std::vector<const Variant*>& variants() {
+    static const std::vector<const Variant*> usable = [] {
+        std::vector<const Variant*> found;
+#ifdef RANVIER_X86
+        for (const Variant* v : {&AVX512, &AVX2}) {
+            if (v->usable()) found.push_back(v);
+        }
+#endif
+        found.push_back(&BASELINE);
+        return found;
+    }();
+    return usable;
+}
+
+const Variant& variant(const std::optional<std::string>& name) {
+    if (!name) return *variants().front();
+    for (const Variant* v : variants()) {
+        if (*name == v->name) return *v;
+    }
+    refuse("variant", "one of variants()", *name);
+}
+
+// Checks arrays of one call against its sizes and type of number.
+class Checker {
+public:
+    Checker(const ReadArray& current, int threads, const std::optional<std::string>& variant_name, Call& call) : call_(call) {
+        const bool is_float = current.dtype() == nb::dtype<float>(), is_double = current.dtype() == nb::dtype<double>();
+        if (!is_float && !is_double) refuse("current", "float32 or float64", "another type");
+        if (current.ndim() != 2) refuse("current", "two axes (T, N)", std::to_string(current.ndim()));
+        dtype_ = current.dtype();
+        call.T = static_cast<int64_t>(current.shape(0));
+        call.N = static_cast<int64_t>(current.shape(1));
+        call.item = is_float ? 4 : 8;
+        if (threads < 1) refuse("threads", "at least 1", std::to_string(threads));
+        call.threads = threads;
+        const Variant& v = variant(variant_name);
+        call.execute = is_float ? v.on_float : v.on_double;
+        call.current = matrix("current", current);
+    }
+
+    template <class A>
+    Matrix matrix(const std::string& name, const A& array) const {
+        check(name, array, 2, call_.N);
+        if (array.shape(0) != static_cast<size_t>(call_.T)) refuse(name, std::to_string(call_.T) + " rows", std::to_string(array.shape(0)));
+        return {address(array), array.stride(0) * call_.item};
+    }
+
+    template <class A>
+    char* row(const std::string& name, const A& array, int64_t size) const {
+        check(name, array, 1, size);
+        return address(array);
+    }
+
+    template <class A>
+    std::vector<char*> rows(const std::string& name, const std::vector<A>& arrays, int count) const {
+        check_count(name, arrays.size(), count);
+        std::vector<char*> found;
+        for (const A& array : arrays) found.push_back(row(name, array, call_.N));
+        return found;
+    }
+
+    static void check_count(const std::string& name, size_t got, int expected) {
+        if (got != static_cast<size_t>(expected)) refuse(name, std::to_string(expected) + " arrays", std::to_string(got));
+    }
+
+private:
+    template <class A>
+    void check(const std::string& name, const A& array, size_t axes, int64_t size) const {
+        if (array.dtype() != dtype_) refuse(name, "the type of current", "another");
+        if (array.ndim() != axes) refuse(name, std::to_string(axes) + " axes", std::to_string(array.ndim()));
+        const size_t last = array.shape(axes - 1);
+        if (last != static_cast<size_t>(size)) refuse(name, std::to_string(size) + " numbers", std::to_string(last));
+        if (size > 1 && array.stride(axes - 1) != 1) refuse(name, "numbers side by side", "a stride");
+    }
+
+    template <class A>
+    static char* address(const A& array) {
+        return static_cast<char*>(const_cast<void*>(static_cast<const void*>(array.data())));
+    }
+
+    Call& call_;
+    nb::dlpack::dtype dtype_;
+};
+
+void check_program(const std::string& name, const Code& code, Kind kind, const Layout& like) {
+    if (code.layout.kind != kind) refuse(name, kind == Kind::forward ? "a forward program" : "a backward program", "the other");
+    const Layout& l = code.layout;
+    if (l.states != like.states || l.coefficients != like.coefficients) {
+        refuse(name, "the states and coefficients of the program it belongs to", "others");
+    }
+}
+
+void read_inputs(const Checker& checker, const Layout& l, const std::vector<ReadArray>& states,
+                 const std::vector<ReadArray>& coefficients, const std::vector<int64_t>& inner, Call& call) {
+    call.states = checker.rows("states", states, l.states);
+    Checker::check_count("coefficients", coefficients.size(), l.coefficients);
+    Checker::check_count("inner", inner.size(), l.coefficients);
+    for (size_t k = 0; k < coefficients.size(); ++k) {
+        const auto count = static_cast<int64_t>(coefficients[k].ndim() == 1 ? coefficients[k].shape(0) : 0);
+        if (count < 1 || inner[k] < 1) refuse("coefficients", "at least one value and inner >= 1", "none");
+        call.coefficients.push_back({checker.row("coefficients", coefficients[k], count), count, inner[k]});
+    }
+}
+
+void forward(const Code& code, const ReadArray& current, const std::vector<ReadArray>& states,
+             const std::vector<ReadArray>& coefficients, const std::vector<int64_t>& inner,
+             const std::vector<Array>& outputs, const std::vector<Array>& final_states, int threads,
+             const std::optional<std::string>& variant_name) {
+    ForwardCall call;
+    const Layout& l = code.layout;
+    const Checker checker(current, threads, variant_name, call);
+    check_program("code", code, Kind::forward, l);
+    call.code = &code;
+    read_inputs(checker, l, states, coefficients, inner, call);
+    Checker::check_count("outputs", outputs.size(), l.outputs);
+    for (const Array& output : outputs) call.outputs.push_back(checker.matrix("outputs", output));
+    call.final_states = checker.rows("final_states", final_states, l.states);
+    const nb::gil_scoped_release release;
+    run_forward(call);
+}
+
+void backward(const Code& replay, const Code& code, const ReadArray& current, const std::vector<ReadArray>& states,
+              const std::vector<ReadArray>& coefficients, const std::vector<int64_t>& inner,
+              const std::vector<std::optional<ReadArray>>& grad_outputs,
+              const std::vector<std::optional<ReadArray>>& grad_states, const Array& grad_current,
+              const std::vector<Array>& grad_initial, const std::vector<Array>& grad_coefficients, int threads,
+              const std::optional<std::string>& variant_name) {
+    BackwardCall call;
+    const Layout& l = code.layout;
+    const Checker checker(current, threads, variant_name, call);
+    check_program("code", code, Kind::backward, l);
+    check_program("replay", replay, Kind::forward, l);
+    if (replay.layout.outputs != 0) refuse("replay", "a program without outputs", std::to_string(replay.layout.outputs));
+    call.replay = &replay;
+    call.code = &code;
+    read_inputs(checker, l, states, coefficients, inner, call);
+    Checker::check_count("grad_outputs", grad_outputs.size(), l.outputs);
+    for (const auto& grad : grad_outputs) call.grad_outputs.push_back(grad ? checker.matrix("grad_outputs", *grad) : Matrix{});
+    Checker::check_count("grad_states", grad_states.size(), l.states);
+    for (const auto& grad : grad_states) call.grad_states.push_back(grad ? checker.row("grad_states", *grad, call.N) : nullptr);
+    call.grad_current = checker.matrix("grad_current", grad_current);
+    call.grad_initial = checker.rows("grad_initial", grad_initial, l.states);
+    Checker::check_count("grad_coefficients", grad_coefficients.size(), l.coefficients);
+    for (size_t k = 0; k < grad_coefficients.size(); ++k) {
+        call.grad_coefficients.push_back(checker.row("grad_coefficients", grad_coefficients[k], call.coefficients[k].count));
+    }
+    const nb::gil_scoped_release release;
+    run_backward(call);
+}
+
+Code make_code(Kind kind, int registers, int coefficients, int states, int outputs, std::vector<double> constants,
+               const std::vector<int32_t>& words, std::vector<bool> in_place) {
+    return {Layout{kind, registers, 0, coefficients, states, outputs}, std::move(constants), words, std::move(in_place)};
+}
+
+}  // namespace
+}  // namespace ranvier
+
+NB_MODULE(_machine, m) {
+    using namespace ranvier;
+    m.doc() = "The vector machine: runs encoded programs over blocks of neurons and all time steps.";
+    nb::class_<Code>(m, "Code")
+        .def_static("forward", [](int registers, int coefficients, int states, int outputs, std::vector<double> constants,
+                                  const std::vector<int32_t>& words, std::vector<bool> in_place) {
+                return make_code(Kind::forward, registers, coefficients, states, outputs, std::move(constants), words,
+                                 std::move(in_place));
+            }, "registers"_a, "coefficients"_a, "states"_a, "outputs"_a, "constants"_a, "words"_a, "in_place"_a)
+        .def_static("backward", [](int registers, int coefficients, int states, int outputs, std::vector<double> constants,
+                                   const std::vector<int32_t>& words, std::vector<bool> in_place) {
+                return make_code(Kind::backward, registers, coefficients, states, outputs, std::move(constants), words,
+                                 std::move(in_place));
+            }, "registers"_a, "coefficients"_a, "states"_a, "outputs"_a, "constants"_a, "words"_a, "in_place"_a);
+    m.def("opcodes", &opcode_names, "Names of the instructions, in the order of their numbers.");
+    m.def("variants", [] {
+        std::vector<std::string> names;
+        for (const Variant* v : variants()) names.emplace_back(v->name);
+        return names;
+    }, "Instruction sets this processor has, fastest first.");
+    m.def("forward", &forward, "code"_a, "current"_a, "states"_a, "coefficients"_a, "inner"_a, "outputs"_a,
+          "final_states"_a, "threads"_a, "variant"_a.none() = nb::none(), "Run a forward program; results go into the arrays given.");
+    m.def("backward", &backward, "replay"_a, "code"_a, "current"_a, "states"_a, "coefficients"_a, "inner"_a,
+          "grad_outputs"_a, "grad_states"_a, "grad_current"_a, "grad_initial"_a, "grad_coefficients"_a, "threads"_a,
+          "variant"_a.none() = nb::none(), "Run a backward program; results go into the arrays given.");
+}

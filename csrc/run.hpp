@@ -1,0 +1,55 @@
+// Running encoded programs over time: what a call needs, and the two ways to run.
+//
+// Memory is described in bytes; numbers are float or double as `item` says. T time steps, N neurons.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "code.hpp"
+#include "execute.hpp"
+
+namespace ranvier {
+
+// (T, N): rows of numbers side by side. No data: zeros, where that is allowed.
+struct Matrix {
+    char* data = nullptr;
+    ptrdiff_t row_bytes = 0;
+};
+
+// Neuron n reads values[(n / inner) % count].
+struct Coefficient {
+    char* values = nullptr;
+    int64_t count = 1, inner = 1;
+};
+
+struct Call {
+    int64_t T = 0, N = 0;
+    ptrdiff_t item = 4;  // bytes a number: 4 or 8
+    int threads = 1;
+    Execute execute = nullptr;
+    Matrix current;
+    std::vector<char*> states;  // (N,) each
+    std::vector<Coefficient> coefficients;
+};
+
+struct ForwardCall : Call {
+    const Code* code = nullptr;
+    std::vector<Matrix> outputs;
+    std::vector<char*> final_states;
+};
+
+struct BackwardCall : Call {
+    const Code* replay = nullptr;  // the forward program without outputs
+    const Code* code = nullptr;
+    std::vector<Matrix> grad_outputs;   // may have no data
+    std::vector<char*> grad_states;     // may be null
+    Matrix grad_current;
+    std::vector<char*> grad_initial;    // (N,) each
+    std::vector<char*> grad_coefficients;  // (count,) each
+};
+
+void run_forward(const ForwardCall& call);
+void run_backward(const BackwardCall& call);
+
+}  // namespace ranvier

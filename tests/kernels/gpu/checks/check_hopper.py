@@ -1,0 +1,90 @@
+"""Compile printed kernels for NVIDIA's Hopper on any machine. Run by ``tests/kernels/gpu/test_compile.py``."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import triton
+import triton.language as tl
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+from ranvier.core.surrogates.atan import ATan
+from ranvier.kernels.gpu.launch import BLOCK, FORWARD_CHUNK, WARPS, chunk_length, load
+from ranvier.kernels.gpu.source import print_backward, print_forward
+from ranvier.kernels.program import ARITY, Builder, Program, lower
+from ranvier.kernels.vjp import vjp
+
+
+def lif(num_states: int = 1) -> Program:
+    """Leaky integrators in a row; the last one fires."""
+    names = tuple(f"state.v{k}" for k in range(num_states))
+    b = Builder((*names, "current", "coef.0"))
+    value, ends = num_states, {}
+    for k, name in enumerate(names):
+        value = b.op("add", b.op("mul", num_states + 1, k), value)
+        ends[name] = value
+    spikes = b.spike(b.op("sub", value, b.const(1.0)), ATan(), False)
+    return b.finish({**ends, names[-1]: b.op("sub", value, spikes), "out.spikes": spikes})
+
+
+def everything() -> Program:
+    """Every instruction once."""
+    b = Builder(("state.v", "state.w", "current", "coef.0"))
+    value = b.op("add", 0, 2)
+    for op in ARITY:
+        if op not in ("const", "spike", "detach"):
+            value = b.op("add", b.op("mul", b.op(op, *[value, 1, 3][: ARITY[op]]), b.const(0.5)), value)  # type: ignore[arg-type]
+    return b.finish({"state.v": value, "state.w": 1, "out.spikes": b.op("gt", value, b.const(1e-30))})
+
+
+def compiled(source: str, number: str):
+    kernel = load(source)
+    types, attributes = {}, {}
+    for place, name in enumerate(kernel.arg_names):
+        types[name] = "constexpr" if name in ("BLOCK", "DTYPE") else f"*{number}" if name.endswith("_ptr") else "i32"
+        if name == "N" or name.endswith("_ptr"):
+            attributes[(place,)] = [["tt.divisibility", 16]]
+    statics = {"BLOCK": BLOCK, "DTYPE": {"fp32": tl.float32, "fp64": tl.float64}[number]}
+    options = {"num_warps": WARPS, "enable_fp_fusion": False}
+    return triton.compile(
+        ASTSource(kernel, types, statics, attributes), target=GPUTarget("cuda", 90, 32), options=options
+    )
+
+
+def both(program: Program, chunk: int) -> list[str]:
+    states = sum(name.startswith("state.") for name in program.inputs)
+    back = vjp(program, program.inputs)
+    return [
+        print_forward(lower(program), chunk=FORWARD_CHUNK),
+        print_backward(lower(program), back, chunk=chunk, has_grad_out=[True], has_grad_state=[True] * states),
+    ]
+
+
+@pytest.mark.parametrize("number", ["fp32", "fp64"])
+def test_every_instruction_compiles(number: str):
+    for source in both(everything(), 1):
+        ptx = compiled(source, number).asm["ptx"]
+        assert "div.full" not in ptx, "division must be rounded to nearest"
+        assert "sqrt.approx" not in ptx
+
+
+@pytest.mark.parametrize("number", ["fp32", "fp64"])
+def test_multiplications_and_additions_are_not_fused(number: str):
+    for source in both(lif(), 2):
+        ptx = compiled(source, number).asm["ptx"]
+        assert re.search(r"mul\.(rn\.)?f", ptx)
+        assert "fma" not in ptx
+
+
+@pytest.mark.parametrize("num_states", [1, 2, 4, 7])
+def test_chunks_stay_in_registers(num_states: int, tmp_path: Path):
+    (cuobjdump,) = (Path(triton.__path__[0]) / "backends" / "nvidia" / "bin").glob("cuobjdump")
+    for source in both(lif(num_states), chunk_length(1000, num_states)):
+        (tmp_path / "kernel.cubin").write_bytes(compiled(source, "fp32").asm["cubin"])
+        command = [cuobjdump, "-res-usage", tmp_path / "kernel.cubin"]
+        usage = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        registers, stack = (int(re.search(rf"{what}:(\d+)", usage)[1]) for what in ("REG", "STACK"))  # type: ignore[index]
+        assert stack == 0, usage
+        assert registers <= 128, usage  # a multiprocessor then holds 512 threads, each with its loads under way
