@@ -152,7 +152,8 @@ def _headlines(answers: Answers | None, layers: Sequence[schema.Layer], estimate
 def _energy(counted: Operations, estimate: Estimate) -> schema.Energy | None:
     if not counted.layers:
         return None
-    missing = f" Not counted: {', '.join(counted.uncounted[:20])}." if counted.uncounted else ""
+    names = ", ".join(path or "the network's own weights" for path in counted.uncounted[:20])
+    missing = f" Not counted: {names}." if names else ""
     return schema.Energy(
         mac_pj=estimate.constants.mac_pj,
         ac_pj=estimate.constants.ac_pj,

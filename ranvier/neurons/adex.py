@@ -10,6 +10,7 @@ from ranvier.core.params import require_positive
 from ranvier.core.reset import Reset, ToValue
 from ranvier.core.units import Ms, Mv, Ns, Pa, Pf
 from ranvier.neurons.checks import check, require_reset
+from ranvier.neurons.exponential_rest import exponential_rest
 
 
 class AdEx(Neuron):
@@ -79,4 +80,6 @@ class AdEx(Neuron):
         return self.State(v=v, w=w + self.b * spikes), spikes
 
     def rest(self) -> State:
-        return self.State(v=self.v_rest, w=0.0)  # type: ignore[arg-type] # numbers stand for tensors of any shape
+        share = self.g_l / (self.g_l + self.a)
+        v = exponential_rest(self.v_rest, v_t=self.v_t, delta_t=self.delta_t, share=share)
+        return self.State(v=v, w=self.a * (v - self.v_rest))  # type: ignore[arg-type] # numbers stand for tensors of any shape

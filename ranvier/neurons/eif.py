@@ -13,6 +13,7 @@ from ranvier.core.reset import Reset, ToValue
 from ranvier.core.surrogates.sigmoid import Sigmoid
 from ranvier.core.units import Ms, Mv
 from ranvier.neurons.checks import check, require_reset
+from ranvier.neurons.exponential_rest import exponential_rest
 from ranvier.neurons.peers import call, equality, hard_value
 
 
@@ -69,7 +70,8 @@ class EIF(Neuron):
         return self.State(v=self.reset(torch.clamp(v, max=self.v_peak), spikes, self.v_peak)), spikes
 
     def rest(self) -> State:
-        return self.State(v=self.v_rest)  # type: ignore[arg-type] # numbers stand for tensors of any shape
+        v = exponential_rest(self.v_rest, v_t=self.v_t, delta_t=self.delta_t)
+        return self.State(v=v)  # type: ignore[arg-type] # numbers stand for tensors of any shape
 
     @classmethod
     def like_spikingjelly(

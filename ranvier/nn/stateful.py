@@ -111,6 +111,8 @@ class _Carrier:
         try:
             y_TB, self.left[path] = layer.run(x_TB, None if self.given is None else self.given[path])
         except StateError as error:
+            if '"' in error.where:  # a layer inside this one has said its name already
+                raise
             raise StateError(where, expected=error.expected, got=error.got, mend=error.mend) from error.__cause__
         return y_TB
 

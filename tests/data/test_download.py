@@ -104,6 +104,30 @@ def test_a_server_that_ignores_ranges_starts_again(tmp_path):
     assert server.asked == [None, "bytes=700000-"]
 
 
+def test_a_server_that_sends_another_part_starts_again(tmp_path):
+    class Odd(Server):
+        def __call__(self, request):
+            answer = super().__call__(request)
+            if answer.status == 206:
+                answer.headers["Content-Range"] = "bytes 0-1/2"
+            return answer
+
+    server = Odd(break_after=[700_000])
+    assert fetch(remote(), tmp_path, opener=server).read_bytes() == DATA
+    assert server.asked == [None, "bytes=700000-", None]
+
+
+def test_an_unknown_status_is_refused(tmp_path):
+    class Odd(Server):
+        def __call__(self, request):
+            answer = super().__call__(request)
+            answer.status = 204
+            return answer
+
+    with pytest.raises(DataError, match=r"expected status 200 or 206, got 204"):
+        fetch(remote(), tmp_path, opener=Odd())
+
+
 def test_a_part_longer_than_the_file_is_thrown_away(tmp_path):
     (tmp_path / "a.bin.part").write_bytes(DATA + b"more")
     assert fetch(remote(), tmp_path, opener=Server()).read_bytes() == DATA

@@ -7,7 +7,6 @@ from torch.nn.functional import cross_entropy
 from ranvier.core.errors import ShapeError
 from ranvier.measure.collect import About, Answers, collect, kind
 from ranvier.measure.constants import Constants
-from ranvier.measure.recordings import choose_samples
 from ranvier.neurons.lif import LIF
 from ranvier.nn.sequential import Sequential
 from ranvier.report.html import write
@@ -152,12 +151,28 @@ def test_targets_that_do_not_fit_are_an_error(net, batch):
         collect(net, *batch, about=About(title="t", class_names=("a", "b")))
 
 
-def test_samples_are_a_right_one_a_wrong_one_and_another_class():
-    targets = torch.tensor([0, 0, 1, 2, 2])
-    assert choose_samples(torch.tensor([0, 0, 1, 1, 2]), targets, 5) == [0, 3, 2]
-    assert choose_samples(targets, targets, 5) == [0, 2, 3]
-    assert choose_samples(torch.tensor([0, 0]), torch.tensor([0, 0]), 2) == [0, 1]
-    assert choose_samples(None, None, 2) == [0, 1]
+def test_classes_without_names_get_numbers_and_operations_that_are_not_counted_are_named():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.read = nn.Linear(4, 2)
+            self.table = nn.Parameter(torch.ones(2, 2))
+
+        def forward(self, x_TB):
+            return self.read(x_TB.mean(0)) @ self.table
+
+    found = collect(Net(), torch.ones(2, 3, 4), torch.tensor([0, 1, 0]), about=About(title="t"))
+    assert found.confusion.class_names == ("0", "1")
+    assert "Not counted: the network's own weights." in found.energy.caveat
+
+
+def test_a_loss_that_is_not_finite_is_no_headline(net, batch):
+    found = collect(net, *batch, about=ABOUT, loss=lambda outputs, targets: torch.tensor(float("nan")))
+    assert "Loss" not in [h.label for h in found.headlines]
+
+
+def test_a_network_without_operations_has_no_energy():
+    assert collect(nn.Flatten(2), torch.ones(2, 1, 3), about=About(title="t")).energy is None
 
 
 def test_a_kind_is_said_in_a_few_words():

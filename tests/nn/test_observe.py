@@ -86,4 +86,4 @@ def test_the_observer_is_gone_after_an_error_and_observers_nest(small):
 def test_a_compiled_network_is_refused():
     net = rn.Sequential(nn.Linear(2, 2), LIF())
     with pytest.raises(ConfigError, match="observe: expected a network as it was built, got a compiled one"):
-        rn.observe(torch.compile(net)).__enter__()
+        rn.observe(torch.compile(net, backend="eager")).__enter__()

@@ -132,18 +132,20 @@ def make_metrics(*, epochs: int = 6, steps: int = 60, seed: int = 0) -> list[dic
     """Rows as a trainer writes them: one a step, and one an epoch after the test."""
     rng = np.random.default_rng(seed)
     rows = []
-    for epoch in range(epochs):
-        for i in range(steps):
-            step = epoch * steps + i + 1
+    for epoch in range(1, epochs + 1):
+        for step in range((epoch - 1) * steps + 1, epoch * steps + 1):
             loss = 2.3 * np.exp(-step / 90) + 0.12 + rng.normal(0, 0.05)
-            rows.append(
-                {"step": step, "epoch": epoch, "train": {"loss": loss, "accuracy": min(1, max(0, 1 - loss / 2.6))},
-                 "learning_rate": 5e-4 * (1 + np.cos(np.pi * step / (epochs * steps))), "grad_norm": rng.gamma(2, 0.4)}
-            )  # fmt: skip
-        test = 2.1 * np.exp(-(epoch + 1) * steps / 90) + 0.21
+            lr = 5e-4 * (1 + np.cos(np.pi * step / (epochs * steps)))
+            rows.append({"step": step, "epoch": epoch, "loss": loss, "lr": lr, "grad_norm": rng.gamma(2, 0.4)})
+        fall = np.exp(-epoch * steps / 90)
+        layers = {name: {"rate": 0.05 + 0.02 * i + 0.1 * fall, "dead": 0.1 * (i + fall), "saturated": 0.0}
+                  for i, (name, _, _) in enumerate(LAYERS)}  # fmt: skip
         rows.append(
-            {"step": (epoch + 1) * steps, "epoch": epoch, "test": {"loss": test, "accuracy": 0.95 - 0.3 * (test - 0.2)}}
-        )
+            {"step": epoch * steps, "epoch": epoch, "steps_per_s": 11.2, "train_loss": 2.2 * fall + 0.14,
+             "train_accuracy": 0.97 - 0.8 * fall, "test_loss": 2.1 * fall + 0.21, "test_accuracy": 0.95 - 0.7 * fall,
+             "rate": 0.07 + 0.1 * fall, "dead": 0.1 * (1 + fall), "spikes_per_sample": 3000 + 2000 * fall,
+             "layers": layers}
+        )  # fmt: skip
     return rows
 
 

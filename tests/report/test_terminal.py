@@ -32,9 +32,9 @@ def test_runs_are_compared_row_by_row(run, partial_run):
     assert "finished" in words
     assert "not finished" in words
     assert "94 %" in words
-    assert "train.loss" in words
+    assert "train_loss" in words
     last = [json.loads(line) for line in (partial_run / "metrics.jsonl").read_text().splitlines()][-1]
-    assert f"{last['test']['loss']:.4f}"[:5] in words
+    assert f"{last['test_loss']:.4f}"[:5] in words
 
 
 def test_comparing_what_is_no_run_is_an_error(tmp_path):

@@ -6,9 +6,11 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from ranvier.core.errors import ConfigError, ShapeError
+from ranvier.core.reset import Subtract
 from ranvier.core.surrogate import Soft, spike
 from ranvier.core.surrogates.atan import ATan
 from ranvier.neurons import LIF
+from ranvier.nn import Sequential
 from ranvier.nn.spiking import Spiking
 from ranvier.rules import BPTT
 
@@ -71,9 +73,10 @@ def test_gradients_are_those_of_finite_differences_where_spikes_are_smooth():
 
 def test_gradients_through_a_spiking_layer_and_its_time_constant_are_those_of_finite_differences():
     neuron = LIF(tau_m=3.0, v_th=0.5, surrogate=Soft(of=ATan()))
-    net = nn.Sequential(
-        nn.Linear(4, 3), Spiking(neuron, learn=("tau_m",), executor="reference"), nn.Linear(3, 2)
-    ).double()
+    net = Sequential(nn.Linear(4, 3), Spiking(neuron, learn=("tau_m",), executor="reference"), nn.Linear(3, 2)).double()
+    g = torch.Generator().manual_seed(3)
+    for layer in (net[0], net[2]):
+        nn.init.normal_(layer.weight, generator=g)
     x, y = batch()
     BPTT().accumulate(net, x, y, loss)
     for name, parameter in net.named_parameters():
@@ -146,3 +149,59 @@ def test_a_loss_that_depends_on_no_parameter_is_refused():
     x, y = batch()
     with pytest.raises(ConfigError, match="expected a loss that depends on a parameter of the network"):
         BPTT().accumulate(net, x, y, loss)
+
+
+class Leaky(nn.Module):
+    """Weights and a layer of LIF neurons with soft reset, written out; states are detached every ``horizon`` steps."""
+
+    def __init__(self, weight, horizon):
+        super().__init__()
+        self.weight = nn.Parameter(weight.clone())
+        self.horizon = horizon
+
+    def forward(self, x_TBN):
+        v = torch.zeros(x_TBN.shape[1], self.weight.shape[0], dtype=torch.float64)
+        outputs = []
+        for t, x in enumerate(x_TBN):
+            if t % self.horizon == 0:
+                v = v.detach()
+            v = torch.exp(torch.tensor(-1 / 3.0)).double() * v + x @ self.weight.T
+            s = spike(v - 0.5, ATan())
+            v = v - 0.5 * s
+            outputs.append(s)
+        return torch.stack(outputs)
+
+
+@pytest.mark.parametrize("horizon", [1, 3, 7, 100])
+def test_with_a_horizon_gradients_are_those_of_states_cut_from_the_graph(horizon):
+    weight = torch.randn(2, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    neuron = LIF(tau_m=3.0, v_th=0.5, decay_input=False, reset=Subtract(), surrogate=ATan())
+    net = Sequential(nn.Linear(4, 2, bias=False), Spiking(neuron, executor="reference")).double()
+    with torch.no_grad():
+        net[0].weight.copy_(weight)
+    x, y = batch()
+    by_hand = Leaky(weight, horizon)
+    expected = loss(by_hand(x), y)
+    expected.backward()
+    seen = BPTT(horizon=horizon).accumulate(net, x, y, loss)
+    assert 0 < seen.outputs.mean() < 1
+    assert torch.equal(seen.outputs, by_hand(x).detach())
+    torch.testing.assert_close(net[0].weight.grad, by_hand.weight.grad, rtol=1e-6, atol=1e-9)
+
+
+def test_a_horizon_changes_the_gradient_only():
+    x, y = batch()
+    grads = []
+    for horizon in (None, 1):
+        net = Sequential(nn.Linear(4, 2), Spiking(LIF(tau_m=3.0, v_th=0.3), executor="reference")).double()
+        nn.init.ones_(net[0].weight)
+        nn.init.zeros_(net[0].bias)
+        seen = BPTT(horizon=horizon).accumulate(net, x, y, loss)
+        grads.append(net[0].weight.grad)
+    assert not torch.equal(*grads)
+    assert seen.outputs.sum() > 0
+
+
+def test_a_horizon_of_no_steps_is_refused():
+    with pytest.raises(ConfigError, match=r"^BPTT\.horizon: expected at least 1 step, or None, got 0"):
+        BPTT(horizon=0)

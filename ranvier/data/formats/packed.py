@@ -63,8 +63,12 @@ def read(path: str | Path) -> dict[str, Array]:
     wanted = ("offsets", "labels", "ids", "size", "place", "gap", "long")
     if missing := [name for name in wanted if name not in members]:
         raise FormatError(str(path), expected="a file of packed recordings", got="no member " + ", ".join(missing))
+    for name in wanted:
+        if members[name].dtype.kind not in "iu" or members[name].ndim != 1:
+            got = f"{members[name].dtype} {members[name].shape}"
+            raise FormatError(f"{path}: member '{name}.npy'", expected="a row of whole numbers", got=got)
     offsets = members["offsets"].astype(np.int64)
-    count = int(offsets[-1]) if offsets.ndim == 1 and offsets.size else -1
+    count = int(offsets[-1]) if offsets.size else -1
     sane = count >= 0 and offsets[0] == 0 and bool((np.diff(offsets) >= 0).all())
     if not sane or not members["labels"].shape == members["ids"].shape == (len(offsets) - 1,):
         raise FormatError(f"{path}: member 'offsets.npy'", expected="N + 1 rising offsets for N labels", got="others")

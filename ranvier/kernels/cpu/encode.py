@@ -104,9 +104,7 @@ def select(program: Program, opcodes: Mapping[str, int]) -> list[Operation]:
     """Choose the instructions: fuse a value that is read once with its reader where the machine has both as one."""
     values = enumerate(program.body, start=len(program.inputs))
     plain = [Operation(i.op, i.args, value) for value, i in values if i.op != "const"]
-    plain += [
-        Operation("add", (name, value), name) for name, value in program.outputs if name.startswith("grad_coef.")
-    ]
+    plain += [Operation("add", (name, value), name) for name, value in program.outputs if name.startswith("grad_coef.")]
     uses = Counter(a for o in plain for a in o.args)
     uses.update(value for name, value in program.outputs if not name.startswith("grad_coef."))
     chosen: dict[Operand, Operation] = {}
@@ -119,13 +117,17 @@ def select(program: Program, opcodes: Mapping[str, int]) -> list[Operation]:
     return list(chosen.values())
 
 
-def _fuse(o: Operation, once: Mapping[Operand, Operation], opcodes: Mapping[str, int]) -> tuple[Operation, list[Operand]]:
+def _fuse(
+    o: Operation, once: Mapping[Operand, Operation], opcodes: Mapping[str, int]
+) -> tuple[Operation, list[Operand]]:
     """Fuse an operation with operands of ``once``; return the result and the operands that it swallowed."""
     first, second = (*o.args, None, None)[:2]
     left, right = (once.get(a) if a is not None else None for a in (first, second))
     candidates: list[tuple[Operation, list[Operation]]] = []
     if left and right:
-        candidates.append((replace(o, name=f"{left.name}_{right.name}_{o.name}", args=left.args + right.args), [left, right]))
+        candidates.append(
+            (replace(o, name=f"{left.name}_{right.name}_{o.name}", args=left.args + right.args), [left, right])
+        )
     for inner, other in ((left, second), (right, first)):
         if inner and inner.name == "neg" and o.name in ("add", "sub"):
             candidates.append((_without_neg(o, inner), [inner]))

@@ -6,7 +6,7 @@ T time, N neurons.
 from collections.abc import Sequence
 from functools import lru_cache
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +16,9 @@ from ranvier.kernels.cpu.encode import encode
 from ranvier.kernels.program import Program, prune
 from ranvier.kernels.twin import Backward, Coefficient, Forward
 
+if TYPE_CHECKING:
+    from ranvier.kernels.cpu._machine import Code
+
 
 @lru_cache(maxsize=1)
 def _load() -> ModuleType | str:
@@ -24,7 +27,8 @@ def _load() -> ModuleType | str:
         from ranvier.kernels.cpu import _machine
     except ImportError as error:
         return f"the compiled extension ranvier.kernels.cpu._machine cannot be imported ({error})"
-    return _machine
+    module: ModuleType = _machine
+    return module
 
 
 def absence() -> str | None:
@@ -33,7 +37,7 @@ def absence() -> str | None:
     return loaded if isinstance(loaded, str) else None
 
 
-def _machine() -> Any:
+def _machine() -> ModuleType:
     loaded = _load()
     if isinstance(loaded, str):
         raise ExecutorError(
@@ -43,27 +47,28 @@ def _machine() -> Any:
     return loaded
 
 
-class _Codes(NamedTuple):
-    """The encoded programs of a call."""
+def _opcodes() -> dict[str, int]:
+    return {name: number for number, name in enumerate(_machine().opcodes())}
 
-    replay: Any  # forward: all of it; backward: without outputs
-    code: Any
+
+class _Codes(NamedTuple):
+    """The encoded programs of a backward run."""
+
+    replay: "Code"  # the forward program without outputs
+    code: "Code"
 
 
 @lru_cache(maxsize=256)
-def _forward_code(program: Program) -> Any:
-    machine = _machine()
-    opcodes = {name: number for number, name in enumerate(machine.opcodes())}
-    return machine.Code.forward(*encode(program, opcodes))
+def _forward_code(program: Program) -> "Code":
+    code: Code = _machine().Code.forward(*encode(program, _opcodes()))
+    return code
 
 
 @lru_cache(maxsize=256)
 def _backward_codes(program: Program, vjp: Program) -> _Codes:
-    machine = _machine()
-    opcodes = {name: number for number, name in enumerate(machine.opcodes())}
     states = tuple((name, value) for name, value in program.outputs if name.startswith("state."))
     replay = prune(Program(program.inputs, program.body, states))
-    return _Codes(_forward_code(replay), machine.Code.backward(*encode(vjp, opcodes)))
+    return _Codes(_forward_code(replay), _machine().Code.backward(*encode(vjp, _opcodes())))
 
 
 def _rows(x_TN: Tensor) -> Tensor:
@@ -115,7 +120,8 @@ def backward(
     _machine().backward(
         codes.replay, codes.code, _rows(current_TN), [_row(s) for s in states_N],
         [_row(c.values) for c in coefficients], [c.inner for c in coefficients],
-        [None if g is None else _rows(g) for g in grad_outputs_TN], [None if g is None else _row(g) for g in grad_states_N],
+        [None if g is None else _rows(g) for g in grad_outputs_TN],
+        [None if g is None else _row(g) for g in grad_states_N],
         grad_current, grad_states, grad_coefficients, torch.get_num_threads(), variant,
     )  # fmt: skip
     return Backward(grad_current, grad_states, grad_coefficients)

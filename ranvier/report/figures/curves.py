@@ -24,7 +24,7 @@ class Panel:
 
 
 def panels(series: Sequence[Series]) -> list[Panel]:
-    """Sort series into a loss panel, an accuracy panel and up to six others."""
+    """Sort series into a loss panel, an accuracy panel and up to ten others."""
     kinds: dict[str, list[Series]] = {"loss": [], "accuracy": []}
     for one in series:
         last = one.name.lower().replace("/", ".").split(".")[-1]
@@ -37,14 +37,29 @@ def panels(series: Sequence[Series]) -> list[Panel]:
             continue
         fractions = kind == "accuracy" and all(0 <= y <= 1 for m in members for y in m.y)
         scaled = tuple(Series(name=m.name, x=m.x, y=tuple(100 * y for y in m.y)) if fractions else m for m in members)
-        title = {"loss": "Loss", "accuracy": "Accuracy, %" if fractions else "Accuracy"}.get(kind, _words(kind))
+        title = {"loss": "Loss", "accuracy": "Accuracy, %" if fractions else "Accuracy"}.get(kind) or _TITLES.get(
+            kind, _words(kind)
+        )
         found.append(Panel(title=title, series=scaled, percent=fractions))
-    return found[:8]
+    return found[:12]
+
+
+_TITLES = {
+    "lr": "Learning rate",
+    "grad_norm": "Norm of the gradient",
+    "rate": "Firing rate",
+    "dead": "Dead neurons, share",
+    "saturated": "Saturated neurons, share",
+    "spikes_per_sample": "Spikes a sample",
+    "steps_per_s": "Steps a second",
+}
 
 
 def _topic(one: Series) -> str:
-    """Say what a metric is about: "dead.conv1" and "dead.conv2" are both about "dead", "train.rate" is about "rate"."""
+    """Say what a metric is about: "layers.conv1.dead" and "dead" are about "dead", "train.rate" is about "rate"."""
     first, _, rest = one.name.partition(".")
+    if first == "layers":
+        return rest.rpartition(".")[2]
     return rest if rest and first in ("train", "test", "val", "valid", "validation") else first
 
 
@@ -53,11 +68,15 @@ def _words(name: str) -> str:
 
 
 def _short_names(panel: Panel) -> list[str]:
-    """Name each series by what sets it apart: "train.loss", "test.loss" become "train", "test"."""
+    """Name series by what sets them apart: "train_loss", "loss", "layers.2.dead" become "train", "each step", "2"."""
     found = []
     for one in panel.series:
-        words = [w for w in _words(one.name).split() if w.lower() not in ("loss", "accuracy", "acc")]
-        found.append(" ".join(words)[:24] or "training")
+        name = (
+            one.name.removeprefix("layers.").rpartition(".")[0] if one.name.startswith("layers.") else _words(one.name)
+        )
+        kept = " ".join(word for word in name.split() if word.lower() not in ("loss", "accuracy", "acc"))
+        whole = one.name in _TITLES and len(panel.series) > 1
+        found.append("all" if whole else kept[:24] or "each step")
     return found
 
 

@@ -134,39 +134,40 @@ def idx_files():
     return files
 
 
+def tarred(name="a", kind=tarfile.REGTYPE, data=b"", link="", size=None):
+    """An archive of one member, whose header may tell another size than it has."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname, info.size = kind, link, len(data)
+        archive.addfile(info, io.BytesIO(data))
+    raw = bytearray(file.getvalue())
+    if size is not None:
+        raw[124:136] = size
+        raw[148:156] = b"%06o\0 " % (sum(raw[:148]) + sum(raw[156:512]) + 256)
+    return bytes(raw)
+
+
 def tar_files():
     """Hostile tar archives by name."""
-
-    def one(name="a", kind=tarfile.REGTYPE, data=b"", link="", size=None):
-        file = io.BytesIO()
-        with tarfile.open(fileobj=file, mode="w") as archive:
-            info = tarfile.TarInfo(name)
-            info.type, info.linkname, info.size = kind, link, len(data)
-            archive.addfile(info, io.BytesIO(data))
-        raw = bytearray(file.getvalue())
-        if size is not None:
-            raw[124:136] = size
-            raw[148:156] = b"%06o\0 " % (sum(raw[:148]) + sum(raw[156:512]) + 256)
-        return bytes(raw)
-
-    good = one("test_batch.bin", data=bytes(3073))
+    good = tarred("test_batch.bin", data=bytes(3073))
     files = {
-        "up": one("../../evil"),
-        "root": one("/tmp/evil"),
-        "windows": one("..\\evil"),
-        "symlink": one("test_batch.bin", tarfile.SYMTYPE, link="/etc/passwd"),
-        "hardlink": one("test_batch.bin", tarfile.LNKTYPE, link="/etc/passwd"),
-        "device": one("test_batch.bin", tarfile.CHRTYPE),
-        "block-device": one("test_batch.bin", tarfile.BLKTYPE),
-        "pipe": one("test_batch.bin", tarfile.FIFOTYPE),
-        "sparse": one("test_batch.bin", tarfile.GNUTYPE_SPARSE),
-        "long-name": one("test_batch.bin", tarfile.GNUTYPE_LONGNAME, data=bytes(100)),
-        "size-2-40": one(size=b"-" * 12),
-        "size-8-gib": one(size=b"77777777777\0"),
-        "size-base-256": one(size=b"\x80" + bytes(5) + b"\1" + bytes(5)),
-        "size-negative": one(size=b"\xff" * 12),
-        "extended-8-gib": one(kind=b"x", size=b"77777777777\0"),
-        "bomb-gz": gzip.compress(one("a", data=bytes(40_000_000), size=b"70000000000\0")),
+        "up": tarred("../../evil"),
+        "root": tarred("/tmp/evil"),
+        "windows": tarred("..\\evil"),
+        "symlink": tarred("test_batch.bin", tarfile.SYMTYPE, link="/etc/passwd"),
+        "hardlink": tarred("test_batch.bin", tarfile.LNKTYPE, link="/etc/passwd"),
+        "device": tarred("test_batch.bin", tarfile.CHRTYPE),
+        "block-device": tarred("test_batch.bin", tarfile.BLKTYPE),
+        "pipe": tarred("test_batch.bin", tarfile.FIFOTYPE),
+        "sparse": tarred("test_batch.bin", tarfile.GNUTYPE_SPARSE),
+        "long-name": tarred("test_batch.bin", tarfile.GNUTYPE_LONGNAME, data=bytes(100)),
+        "size-2-40": tarred(size=b"-" * 12),
+        "size-8-gib": tarred(size=b"77777777777\0"),
+        "size-base-256": tarred(size=b"\x80" + bytes(5) + b"\1" + bytes(5)),
+        "size-negative": tarred(size=b"\xff" * 12),
+        "extended-8-gib": tarred(kind=b"x", size=b"77777777777\0"),
+        "bomb-gz": gzip.compress(tarred("a", data=bytes(40_000_000), size=b"70000000000\0")),
         "no-tar": b"hello" * 300,
         "lzma": lzma.compress(good),
         "empty": b"",

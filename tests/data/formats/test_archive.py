@@ -121,3 +121,11 @@ def test_a_huge_lzma_window_is_cut_down_to_the_output(tmp_path):
     data[30 + 1 + 5 : 30 + 1 + 9] = b"\xff\xff\xff\xff"
     (tmp_path / "z").write_bytes(data)
     assert contents(tmp_path / "z") == {"a": b"x" * 100}
+
+
+def test_a_broken_directory_is_named(tmp_path):
+    data = bytearray(made(tmp_path / "z", {"a": b"x" * 100}).read_bytes())
+    data[data.rfind(b"PK\1\2")] = 0
+    (tmp_path / "z").write_bytes(data)
+    with pytest.raises(FormatError, match=r"z: expected a zip archive, got a broken directory"):
+        contents(tmp_path / "z")

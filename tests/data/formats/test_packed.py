@@ -63,6 +63,8 @@ def test_what_does_not_fit_is_refused(change, text):
         ({"offsets": np.array([0, 10, 1 << 40])}, r"member 'place.npy': expected an .xz stream of"),
         ({"gap": np.zeros(100, np.uint8)}, r"member 'gap.npy': expected an .xz stream, got a broken one"),
         ({"gap": np.zeros(100, np.int64)}, r"member 'gap.npy': expected an .xz stream of 30 bytes, got 100 of int64"),
+        ({"offsets": np.array(["a", "b", "c"])}, r"member 'offsets.npy': expected a row of whole numbers, got <U1"),
+        ({"size": np.array(34)}, r"member 'size.npy': expected a row of whole numbers, got int64 \(\)"),
         ({"labels": np.zeros(5, np.uint8)}, r"rising offsets for N labels"),
         ({"long": np.frombuffer(lzma.compress(bytes(999)), np.uint8)}, r"member 'long.npy': expected an .xz stream of"),
     ],

@@ -91,6 +91,20 @@ def test_a_flipped_bit_in_a_header_is_seen(tmp_path):
         everything(tmp_path / "t")
 
 
+def test_many_small_members_are_stopped_at_the_limit(tmp_path):
+    path = made(tmp_path / "t", *((f"{i}", b"x") for i in range(40)))
+    with pytest.raises(FormatError, match="expected at most 20000 bytes in all"):
+        everything(path, max_bytes=20_000)
+
+
+def test_broken_gzip_data_is_refused(tmp_path):
+    data = bytearray(made(tmp_path / "t", *MEMBERS, mode="w:gz").read_bytes())
+    data[60:80] = b"\xff" * 20
+    (tmp_path / "t").write_bytes(data)
+    with pytest.raises(FormatError, match="expected gzip data, got broken data"):
+        everything(tmp_path / "t")
+
+
 def test_base_256_sizes_are_refused(tmp_path):
     data = bytearray(made(tmp_path / "t", ("a", b"x")).read_bytes())
     data[124:136] = b"\x80" + bytes(6) + b"\1" + bytes(4)

@@ -13,10 +13,35 @@ from ranvier.kernels.program import ARITY, Builder, Op
 pytestmark = pytest.mark.skipif(machine.absence() is not None, reason=str(machine.absence()))
 
 INF, NAN = float("inf"), float("nan")
-SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 2.0, 3.0, -3.0, INF, -INF, NAN, 1e-30, -1e-30, 1e30, -1e30, 3e38, 88.8, -88.0, 150.0]
+SPECIAL = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    -0.5,
+    1.5,
+    2.5,
+    -2.5,
+    2.0,
+    3.0,
+    -3.0,
+    INF,
+    -INF,
+    NAN,
+    1e-30,
+    -1e-30,
+    1e30,
+    -1e30,
+    3e38,
+    88.8,
+    -88.0,
+    150.0,
+]
 DOMAIN: dict[Op, tuple[float, float]] = {
     "exp": (-87.0, 88.7), "expm1": (-20.0, 88.7), "log": (1e-37, 1e38), "log1p": (-0.9999, 1e6), "sqrt": (0.0, 1e38),
-    "sin": (-3e6, 3e6), "cos": (-3e6, 3e6), "tanh": (-12.0, 12.0), "sigmoid": (-80.0, 30.0), "atan": (-1e3, 1e3), "erf": (-4.5, 4.5),
+    "sin": (-3e6, 3e6), "cos": (-3e6, 3e6), "tanh": (-12.0, 12.0), "sigmoid": (-80.0, 30.0), "atan": (-1e3, 1e3),
+    "erf": (-4.5, 4.5),
 }  # fmt: skip
 
 
@@ -34,7 +59,9 @@ def sample(low: float, high: float) -> Tensor:
     """Draw numbers between two bounds, evenly and again by magnitude."""
     rng = np.random.default_rng(0)
     even = rng.uniform(low, high, 20_000)
-    small = np.exp(rng.uniform(math.log(1e-30), math.log(max(abs(low), abs(high))), 20_000)) * rng.choice([-1, 1], 20_000)
+    small = np.exp(rng.uniform(math.log(1e-30), math.log(max(abs(low), abs(high))), 20_000)) * rng.choice(
+        [-1, 1], 20_000
+    )
     x = np.concatenate([even, small[(small >= low) & (small <= high)]]).astype(np.float32)
     return torch.from_numpy(x[(x >= low) & (x <= high)])
 
@@ -77,7 +104,10 @@ def test_special_values_are_those_of_c(op: Op, dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("op", [op for op in ARITY if ARITY[op] == 2 and op not in ("and", "or", "min", "max")])
 def test_special_pairs_are_those_of_c(op: Op, dtype: torch.dtype) -> None:
-    x, y = (v.flatten() for v in torch.meshgrid(torch.tensor(SPECIAL, dtype=dtype), torch.tensor(SPECIAL, dtype=dtype), indexing="ij"))
+    x, y = (
+        v.flatten()
+        for v in torch.meshgrid(torch.tensor(SPECIAL, dtype=dtype), torch.tensor(SPECIAL, dtype=dtype), indexing="ij")
+    )
     names = {"div": "true_divide"}
     want = getattr(torch, names.get(op, op))(x.double(), y.double()).to(dtype)
     want = torch.where(want.abs() < torch.finfo(dtype).tiny, want * 0, want)
@@ -87,10 +117,18 @@ def test_special_pairs_are_those_of_c(op: Op, dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("op", "law"), [("min", torch.minimum), ("max", torch.maximum)])
 def test_min_and_max_propagate_nan(op: Op, law: object, dtype: torch.dtype) -> None:
-    x, y = (v.flatten() for v in torch.meshgrid(torch.tensor(SPECIAL, dtype=dtype), torch.tensor(SPECIAL, dtype=dtype), indexing="ij"))
+    x, y = (
+        v.flatten()
+        for v in torch.meshgrid(torch.tensor(SPECIAL, dtype=dtype), torch.tensor(SPECIAL, dtype=dtype), indexing="ij")
+    )
     got = apply(op, x, y)
     torch.testing.assert_close(got, law(x, y), rtol=0, atol=0, equal_nan=True)  # type: ignore[operator]
     assert got.isnan().sum() == 2 * len(SPECIAL) - 1
+
+
+def test_square_roots_are_correctly_rounded() -> None:
+    x = sample(0.0, 1e38)
+    assert torch.equal(apply("sqrt", x), torch.from_numpy(np.sqrt(x.double().numpy()).astype(np.float32)))
 
 
 def test_round_takes_halves_to_even() -> None:

@@ -16,10 +16,10 @@ from ranvier.neurons.lif import LIF
 
 pytestmark = pytest.mark.skipif(machine.absence() is not None, reason=str(machine.absence()))
 
-# Operations that IEEE 754 rounds in one way only, so that any two executors agree to the last bit.
-EXACT = sorted(
-    set(ARITY) - {"const", "spike", "detach", "pow", "exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "sigmoid", "atan", "erf"}
-)  # fmt: skip
+# Operations that are rounded in one way only, so that any two executors agree to the last bit. IEEE 754 would have the
+# square root among them, but torch's (from MKL) is one unit off at times; test_functions.py judges ours by itself.
+INEXACT = {"pow", "sqrt", "exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "sigmoid", "atan", "erf"}
+EXACT = sorted(set(ARITY) - {"const", "spike", "detach"} - INEXACT)
 CONSTANTS = [0.0, 1.0, -1.0, 0.5, 0.9512294, 3.0, -0.25]
 
 
@@ -58,7 +58,9 @@ def numbers(seed: int, *shape: int, dtype: torch.dtype) -> Tensor:
     """Draw normal numbers with a few special ones among them."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(shape, generator=generator, dtype=torch.float64) * 2
-    special = torch.tensor([0.0, 1.0, -1.0, 0.5, 2.5, float("inf"), -float("inf"), float("nan"), 1e30, 1e-30], dtype=torch.float64)
+    special = torch.tensor(
+        [0.0, 1.0, -1.0, 0.5, 2.5, float("inf"), -float("inf"), float("nan"), 1e30, 1e-30], dtype=torch.float64
+    )
     pick = torch.randint(0, 80, shape, generator=generator)
     return torch.where(pick < len(special), special[pick.clamp(max=len(special) - 1)], x).to(dtype)
 
@@ -71,7 +73,10 @@ def padded(x: Tensor, to: int) -> Tensor:
 def coefficients_of(seed: int, count: int, num_neurons: int, dtype: torch.dtype) -> list[twin.Coefficient]:
     shapes = [(1, 1), (3, 7), (max(num_neurons, 1), 1), (5, 1)]
     drawn = [shapes[(seed + k) % len(shapes)] for k in range(count)]
-    return [twin.Coefficient(numbers(seed + k, size, dtype=dtype).nan_to_num(0.5, 2.0, -2.0), inner) for k, (size, inner) in enumerate(drawn)]
+    return [
+        twin.Coefficient(numbers(seed + k, size, dtype=dtype).nan_to_num(0.5, 2.0, -2.0), inner)
+        for k, (size, inner) in enumerate(drawn)
+    ]
 
 
 def assert_same(ours: list[Tensor], law: list[Tensor]) -> None:
@@ -86,8 +91,12 @@ SIZES = st.sampled_from([1, 2, 63, 64, 65, 130, 200, 1023])
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.data(), SIZES, st.sampled_from([0, 1, 2, 5]), st.sampled_from([torch.float32, torch.float64]), st.integers(0, 99))
-def test_forward_equals_the_twin_bit_for_bit(data: st.DataObject, N: int, T: int, dtype: torch.dtype, seed: int) -> None:
+@given(
+    st.data(), SIZES, st.sampled_from([0, 1, 2, 5]), st.sampled_from([torch.float32, torch.float64]), st.integers(0, 99)
+)
+def test_forward_equals_the_twin_bit_for_bit(
+    data: st.DataObject, N: int, T: int, dtype: torch.dtype, seed: int
+) -> None:
     states, coefficients, outputs = data.draw(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 2)))
     program = data.draw(programs(states=states, coefficients=coefficients, outputs=outputs))
     P = -(-N // 64) * 64
@@ -100,8 +109,16 @@ def test_forward_equals_the_twin_bit_for_bit(data: st.DataObject, N: int, T: int
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.data(), SIZES, st.sampled_from([0, 1, 2, 5, 17]), st.sampled_from([torch.float32, torch.float64]), st.integers(0, 99))
-def test_backward_equals_the_twin_bit_for_bit(data: st.DataObject, N: int, T: int, dtype: torch.dtype, seed: int) -> None:
+@given(
+    st.data(),
+    SIZES,
+    st.sampled_from([0, 1, 2, 5, 17]),
+    st.sampled_from([torch.float32, torch.float64]),
+    st.integers(0, 99),
+)
+def test_backward_equals_the_twin_bit_for_bit(
+    data: st.DataObject, N: int, T: int, dtype: torch.dtype, seed: int
+) -> None:
     states, outputs = data.draw(st.tuples(st.integers(0, 3), st.integers(0, 2)))
     program = data.draw(programs(states=states, coefficients=1, outputs=outputs))
     vjp = data.draw(programs(states=states, coefficients=1, outputs=outputs, backward=True))
@@ -112,7 +129,8 @@ def test_backward_equals_the_twin_bit_for_bit(data: st.DataObject, N: int, T: in
     grad_states = [numbers(seed + 9 + k, N, dtype=dtype) if (seed + k) % 2 else None for k in range(states)]
     law = twin.backward(
         program, vjp, padded(current, P), [padded(s, P) for s in initial], coefs,
-        [None if g is None else padded(g, P) for g in grad_outputs], [None if g is None else padded(g, P) for g in grad_states],
+        [None if g is None else padded(g, P) for g in grad_outputs],
+        [None if g is None else padded(g, P) for g in grad_states],
     )  # fmt: skip
     for variant in machine._machine().variants():
         ours = machine.backward(program, vjp, current, initial, coefs, grad_outputs, grad_states, variant=variant)
@@ -193,14 +211,22 @@ def test_strides_do_not_matter() -> None:
     column = torch.randn(150, 2)
     column[:, 1] = initial[0]
     flipped = grad.t().contiguous().t()
-    got = machine.backward(FIXED.forward, FIXED.backward, wide[:, 20:170], [column[:, 1]], [], [flipped], [column[:, 1]])
+    got = machine.backward(
+        FIXED.forward, FIXED.backward, wide[:, 20:170], [column[:, 1]], [], [flipped], [column[:, 1]]
+    )
     assert_same([got.current, *got.states], [want.current, *want.states])
     every_other = torch.zeros(12, 150)
     every_other[::2] = current
-    a, b = machine.forward(FIXED.forward, every_other[::2], initial, []), machine.forward(FIXED.forward, current, initial, [])
+    a, b = (
+        machine.forward(FIXED.forward, every_other[::2], initial, []),
+        machine.forward(FIXED.forward, current, initial, []),
+    )
     assert_same([*a.outputs, *a.states], [*b.outputs, *b.states])
     one = torch.ones(()).expand(6, 150)
-    a2, b2 = (machine.backward(FIXED.forward, FIXED.backward, current, initial, [], [g], [None]) for g in (one, one.contiguous()))
+    a2, b2 = (
+        machine.backward(FIXED.forward, FIXED.backward, current, initial, [], [g], [None])
+        for g in (one, one.contiguous())
+    )
     assert_same([a2.current, *a2.states], [b2.current, *b2.states])
 
 

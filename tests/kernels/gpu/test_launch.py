@@ -46,6 +46,7 @@ def test_a_chunk_is_a_power_of_two_that_time_and_registers_have_room_for(num_ste
 
 
 def test_without_triton_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delitem(sys.modules, "triton", raising=False)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert absence() == "triton is not installed"
     with pytest.raises(MissingExtraError, match=r'expected triton, got no such package. Install it: pip install "ranv'):
@@ -91,7 +92,7 @@ def test_shapes_that_do_not_fit_are_refused(interpreted, current, states, coefs,
 
 
 @pytest.mark.parametrize(("current", "states", "message"), [
-    (torch.zeros(2, 3), [torch.zeros(3).half()], "expected states that are all float32 or all float64, got torch.float16"),
+    (torch.zeros(2, 3), [torch.zeros(3).half()], "expected states that are all .*, got torch.float16"),
     (torch.zeros(2, 3).int(), [torch.zeros(3)], "expected floating tensors, got torch.int32, torch.float32"),
 ])  # fmt: skip
 def test_types_that_do_not_fit_are_refused(interpreted, current, states, message: str):
@@ -111,5 +112,5 @@ def test_gradients_that_do_not_fit_are_refused(interpreted, grads, ends, message
 
 
 def test_gradients_of_whole_numbers_are_refused(interpreted):
-    with pytest.raises(DtypeError, match="expected floating gradients on cpu, got torch.int64 on cpu"):
+    with pytest.raises(DtypeError, match=r"expected floating gradients on cpu, got torch.int64 on cpu"):
         backward(STEP, VJP, torch.zeros(2, 3), [torch.zeros(3)], COEFS, [torch.zeros(2, 3).long()], [None])

@@ -103,7 +103,7 @@ def test_a_backward_program_of_another_step_is_refused():
     c = Builder(("state.v", "state.w", "current"))
     two = c.finish({"state.v": c.op("add", 0, 1), "state.w": 2, "out.spikes": 0})
     check_vjp(layout(lower(one)), vjp(one, one.inputs))
-    with pytest.raises(FormatError, match="backward program: expected .*, got .*state.w"):
+    with pytest.raises(FormatError, match=r"backward program: expected .*, got .*state.w"):
         check_vjp(layout(lower(one)), vjp(two, two.inputs))
-    with pytest.raises(FormatError, match="backward program: expected .*grad_state.v.*, got grad_current"):
+    with pytest.raises(FormatError, match=r"backward program: expected .*grad_state.v.*, got grad_current"):
         check_vjp(layout(lower(one)), vjp(one, ("current",)))

@@ -14,7 +14,7 @@ def test_losses_and_accuracies_share_a_panel_each_and_accuracy_becomes_percent()
     made = panels(
         [series("train.loss", 2, 1), series("train.accuracy", 0.1, 0.5), series("test.loss", 2, 1), series("lr", 1, 0)]
     )
-    assert [p.title for p in made] == ["Loss", "Accuracy, %", "lr"]
+    assert [p.title for p in made] == ["Loss", "Accuracy, %", "Learning rate"]
     assert [s.name for s in made[0].series] == ["train.loss", "test.loss"]
     np.testing.assert_allclose(made[1].series[0].y, (10, 50))
 
@@ -23,9 +23,20 @@ def test_accuracy_that_is_in_percent_stays():
     assert panels([series("accuracy", 10, 50)])[0].series[0].y == (10, 50)
 
 
-def test_figures_one_a_layer_share_a_panel():
-    made = panels([series("dead.conv1", 0, 0), series("dead.conv2", 0, 1), series("train.rate", 0, 1)])
-    assert [p.title for p in made] == ["dead", "rate"]
+def test_figures_one_a_layer_share_a_panel_with_that_of_all():
+    names = ("dead", "layers.block.conv1.dead", "layers.conv2.dead", "train.rate")
+    made = panels([series(name, 0, 1) for name in names])
+    assert [p.title for p in made] == ["Dead neurons, share", "Firing rate"]
+    drawn = str(curve(made[0]))
+    for name in ("all", "block.conv1", "conv2"):
+        assert f">{name}<" in drawn
+    assert ">all<" not in curve(made[1])
+
+
+def test_steps_epochs_and_tests_are_told_apart():
+    drawn = str(curve(panels([series(name, 2, 1) for name in ("loss", "train_loss", "test_loss")])[0]))
+    for name in ("each step", "train", "test"):
+        assert f">{name}<" in drawn
 
 
 def test_smoothing_follows_the_formula_and_keeps_a_constant():

@@ -1,7 +1,7 @@
 """The GPU executor against the plain twin, on a GPU or, with TRITON_INTERPRET=1, interpreted.
 
-Run by ``tests/kernels/gpu/test_launch.py`` and ``test_cuda.py`` in processes of their own, because Triton decides at its
-import which of the two it is.
+Run by ``tests/kernels/gpu/test_launch.py`` and ``test_cuda.py`` in processes of their own, because Triton decides at
+its import which of the two it is.
 """
 
 import math
@@ -97,8 +97,8 @@ def assert_same_run(
 
 
 @pytest.mark.parametrize(("T", "N"), [
-    (1, 1), (1, BLOCK), (2, BLOCK + 1), (FORWARD_CHUNK, 3), (FORWARD_CHUNK + 1, 5), (2 * FORWARD_CHUNK + 3, 2 * BLOCK - 1),
-    (33, 2),
+    (1, 1), (1, BLOCK), (2, BLOCK + 1), (FORWARD_CHUNK, 3), (FORWARD_CHUNK + 1, 5), (33, 2),
+    (2 * FORWARD_CHUNK + 3, 2 * BLOCK - 1),
 ])  # fmt: skip
 def test_forward_has_the_bits_of_the_twin(T: int, N: int):
     program = alif()

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ranvier.core.errors import ConfigError
+from ranvier.train import SGD, AdamW
+
+
+def parameters():
+    return [
+        nn.Parameter(torch.tensor([[1.0, -2.0]], dtype=torch.float64)),
+        nn.Parameter(torch.tensor([3.0], dtype=torch.float64)),
+    ]
+
+
+def steps(optimiser, params, gradients):
+    for gradient in gradients:
+        for p in params:
+            p.grad = torch.full_like(p, gradient)
+        optimiser.step()
+
+
+def test_adamw_is_the_algorithm_of_its_paper_and_decays_matrices_only():
+    params = parameters()
+    config = AdamW(lr=0.1, betas=(0.8, 0.9), eps=1e-6, weight_decay=0.3)
+    steps(config.build(params), params, [0.5, -1.0, 2.0])
+    for p, w, decay in zip(params, ([1.0, -2.0], [3.0]), (0.3, 0.0), strict=True):
+        w = np.array(w)
+        m = s = 0.0
+        for t, g in enumerate([0.5, -1.0, 2.0], start=1):  # algorithm 2 of arXiv 1711.05101
+            m, s = 0.8 * m + 0.2 * g, 0.9 * s + 0.1 * g * g
+            w = w - 0.1 * decay * w - 0.1 * (m / (1 - 0.8**t)) / (np.sqrt(s / (1 - 0.9**t)) + 1e-6)
+        np.testing.assert_allclose(p.detach().flatten(), w, rtol=1e-10)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_sgd_has_momentum_and_decays_matrices_only(nesterov):
+    params = parameters()
+    steps(SGD(lr=0.1, momentum=0.5, nesterov=nesterov, weight_decay=0.2).build(params), params, [1.0, 2.0])
+    for p, w, decay in zip(params, ([1.0, -2.0], [3.0]), (0.2, 0.0), strict=True):
+        w, v = np.array(w), 0.0
+        for g in (1.0, 2.0):
+            g = g + decay * w
+            v = 0.5 * v + g
+            w = w - 0.1 * (g + 0.5 * v if nesterov else v)
+        np.testing.assert_allclose(p.detach().flatten(), w, rtol=1e-12)
+
+
+def test_a_network_of_one_kind_of_parameter_makes_one_group():
+    assert len(AdamW().build(parameters()[:1]).param_groups) == 1
+    assert len(SGD().build(parameters()[1:]).param_groups) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        (AdamW, "lr", 0.0), (AdamW, "betas", (0.9, 1.0)), (AdamW, "eps", 0.0), (AdamW, "weight_decay", -1.0),
+        (SGD, "lr", float("nan")), (SGD, "momentum", 1.0), (SGD, "weight_decay", -0.1),
+    ],
+)  # fmt: skip
+def test_numbers_that_make_no_sense_are_refused(kind, name, value):
+    with pytest.raises(ConfigError, match=rf"^{kind.__name__}\.{name}: expected "):
+        kind(**{name: value})
+
+
+def test_nesterov_without_momentum_is_a_contradiction():
+    with pytest.raises(
+        ConfigError, match=r"^SGD\.nesterov: expected momentum > 0 with it, got momentum 0\. Set momentum"
+    ):
+        SGD(momentum=0.0, nesterov=True)
