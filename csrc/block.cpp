@@ -1,6 +1,6 @@
 #include "block.hpp"
 
-#include <cstdlib>
+#include <memory>
 #include <new>
 
 namespace ranvier {
@@ -8,21 +8,22 @@ namespace {
 
 class Buffer {
 public:
-    ~Buffer() { std::free(data_); }
     char* at_least(size_t bytes) {
         if (bytes > size_) {
-            std::free(data_);
             size_ = 0;
-            const size_t rounded = (bytes + LINE - 1) / LINE * LINE;
-            data_ = static_cast<char*>(std::aligned_alloc(LINE, rounded));
-            if (data_ == nullptr) throw std::bad_alloc();
-            size_ = rounded;
+            data_.reset();
+            data_.reset(static_cast<char*>(::operator new(bytes, ALIGNMENT)));
+            size_ = bytes;
         }
-        return data_;
+        return data_.get();
     }
 
 private:
-    char* data_ = nullptr;
+    static constexpr std::align_val_t ALIGNMENT{LINE};
+    struct Free {
+        void operator()(char* data) const { ::operator delete(data, ALIGNMENT); }
+    };
+    std::unique_ptr<char, Free> data_;
     size_t size_ = 0;
 };
 

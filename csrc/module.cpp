@@ -188,6 +188,7 @@ NB_MODULE(_machine, m) {
     using namespace ranvier;
     m.doc() = "The vector machine: runs encoded programs over blocks of neurons and all time steps.";
     nb::class_<Code>(m, "Code")
+        .def_prop_ro("outputs", [](const Code& code) { return code.layout.outputs; })
         .def_static("forward", [](int registers, int coefficients, int states, int outputs, std::vector<double> constants,
                                   const std::vector<int32_t>& words, std::vector<bool> in_place) {
                 return make_code(Kind::forward, registers, coefficients, states, outputs, std::move(constants), words,

@@ -22,7 +22,7 @@ class Claim:
         config: the system as the claim is about it. control: the same with the mechanism off.
         seeds: at least three.
         published: the paper's figures, as printed there; empty where none could be sourced.
-        state: "holds", or "open" where the sentence was not seen to hold at this scale; ``note`` says with which figures.
+        state: "holds", or "open" where the sentence was not seen to hold at this scale; ``note`` gives the figures.
         minutes: about how long a check takes on two cores.
     """
 

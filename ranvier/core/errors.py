@@ -82,7 +82,7 @@ class UnknownNameError(RanvierError, LookupError):
 
     @classmethod
     def among(cls, where: str, name: str, known: Iterable[str], *, kind: str = "name") -> "UnknownNameError":
-        """Make the error for ``name`` that is not one of ``known``; ``kind`` says what is named: "system", "option" ..."""
+        """Make the error for ``name``, which is not one of ``known``; ``kind`` says what is named: "system" ..."""
         names = sorted(known)
         near = get_close_matches(name, names, n=3, cutoff=0.5)
         mend = f"Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 
-
 def exp(x: float | Tensor) -> float | Tensor:
     """Compute e to the power x."""
     return math.exp(x) if isinstance(x, int | float) else torch.exp(x)

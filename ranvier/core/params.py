@@ -60,7 +60,7 @@ def unit_of(kind: type, name: str) -> str:
 
 
 def parameters(description: Described) -> dict[str, float | Tensor]:
-    """List the parameters of a description and of the descriptions inside it: ``{"tau_m": 20.0, "surrogate.alpha": 2.0}``."""
+    """List the parameters of a description and of those inside it: ``{"tau_m": 20.0, "surrogate.alpha": 2.0}``."""
     found: dict[str, float | Tensor] = {}
     for field in fields(description):  # type: ignore[arg-type]
         value = getattr(description, field.name)

@@ -53,7 +53,7 @@ class _Spike(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, surrogate: Surrogate, strict: bool) -> Tensor:
+    def forward(x: Tensor, surrogate: Surrogate, strict: bool) -> Tensor:  # noqa: ARG004 - the backward pass needs it
         return (x > 0 if strict else x >= 0).to(x.dtype)
 
     @staticmethod

@@ -82,8 +82,9 @@ class Loader(Generic[S]):
         if len(self.samples) == 0:
             raise ShapeError("Loader.samples", expected="at least one sample", got="none")
 
-    def __len__(self) -> int:
-        """Give the number of batches of an epoch, the same on every rank."""
+    @property
+    def num_batches(self) -> int:
+        """The number of batches of an epoch, the same on every rank."""
         step = self.batch_size * self.world_size
         return len(self.samples) // step if self.drop_last else -(-len(self.samples) // step)
 
@@ -96,7 +97,7 @@ class Loader(Generic[S]):
             order = list(range(total))
         step = self.batch_size * self.world_size
         batches = []
-        for start in range(0, len(self) * step, step):
+        for start in range(0, self.num_batches * step, step):
             whole = order[start : start + step]
             if self.world_size > 1:
                 whole += [order[i % total] for i in range(-len(whole) % self.world_size)]

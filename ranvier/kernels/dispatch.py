@@ -108,9 +108,7 @@ def _programs(plan: Plan, executor: Executor) -> Programs | None:
     return plan.programs
 
 
-def _bind(
-    plan: Plan, params: Mapping[str, Tensor], dtype: torch.dtype, where: str
-) -> tuple[Neuron, dict[str, Tensor]]:
+def _bind(plan: Plan, params: Mapping[str, Tensor], dtype: torch.dtype, where: str) -> tuple[Neuron, dict[str, Tensor]]:
     for name in params:
         if name not in plan.learned:
             raise UnknownNameError.among(where, name, plan.learned, kind="tensor parameter of the plan")

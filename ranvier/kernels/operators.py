@@ -42,7 +42,9 @@ def choose(device_type: str, executor: str) -> tuple[str, ModuleType, str]:
     reason = absence[best]()
     if reason is None:
         return best, modules[best], f"the input is on {device_type}"
-    warnings.warn(f"The slow executor in plain torch runs this neuron. {best} cannot run: {reason}", RuntimeWarning, stacklevel=2)
+    warnings.warn(
+        f"The slow executor in plain torch runs this neuron. {best} cannot run: {reason}", RuntimeWarning, stacklevel=2
+    )
     return "twin", twin, f"{best} cannot run: {reason}"
 
 
@@ -106,7 +108,7 @@ def _differentiate(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:
     states, coefficients = others[: ctx.num_states], others[ctx.num_states :]
     d_current, *d_others = backward(grads, current, states, coefficients, *ctx.rest)
     # torch takes an empty list of numbers for a list of tensors, and wants a list back.
-    no_inners = None if coefficients else []
+    no_inners: list[None] | None = None if coefficients else []
     return d_current, d_others[: ctx.num_states], d_others[ctx.num_states :], no_inners, None, None, None
 
 

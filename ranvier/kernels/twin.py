@@ -79,9 +79,7 @@ def backward(
     for t in reversed(range(T)):
         inputs = dict(zip(names, history[t], strict=True)) | {"current": current_TN[t]} | fixed
         inputs |= {f"grad.{name}": g for name, g in zip(names, grads, strict=True)}
-        inputs |= {
-            f"grad.{name}": zero_N if g is None else g[t] for name, g in zip(outs, grad_outputs_TN, strict=True)
-        }
+        inputs |= {f"grad.{name}": zero_N if g is None else g[t] for name, g in zip(outs, grad_outputs_TN, strict=True)}
         result = evaluate(vjp, inputs)
         grads = [result[f"grad_{name}"].expand(N) for name in names]
         grad_current_TN[t] = result["grad_current"]

@@ -44,7 +44,7 @@ def _square(b: Builder, x: int) -> int:
     return b.op("mul", x, x)
 
 
-def _none(b: Builder, args: Sequence[int], y: int, g: int) -> list[int | None]:  # noqa: ARG001 - one form for all rules
+def _none(b: Builder, args: Sequence[int], y: int, g: int) -> list[int | None]:
     return [None] * len(args)
 
 

@@ -20,16 +20,17 @@ def places(where: str, x_TB: Tensor, state: Steps | None, num_steps: int) -> Ten
     Raises: ShapeError if the sequence, StateError if the stream is longer than the steps there are parameters for.
     """
     length = x_TB.shape[0]
-    mend = f"Build it with num_steps >= {length}"
     if length > num_steps:
-        raise ShapeError(where, expected=f"at most {num_steps} steps", got=f"{length} steps", mend=f"{mend}.")
+        mend = f"Build it with num_steps >= {length}."
+        raise ShapeError(where, expected=f"at most {num_steps} steps", got=f"{length} steps", mend=mend)
     places_T1 = torch.arange(length, device=x_TB.device).unsqueeze(1)
     if state is None:
         return places_T1
     low, high = (int(v) for v in state.step.aminmax()) if state.step.numel() else (0, 0)
     if low < 0 or high + length > num_steps:
+        mend = f"Build it with num_steps >= {high + length}, or start from rest."
         got = f"{length} more steps from step {high if low >= 0 else low}"
-        raise StateError(where, expected=f"at most {num_steps} steps", got=got, mend=f"{mend}, or start from rest.")
+        raise StateError(where, expected=f"at most {num_steps} steps", got=got, mend=mend)
     return places_T1 + state.step
 
 

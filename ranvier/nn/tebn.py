@@ -50,12 +50,19 @@ class TEBN(Stateful):
         """Normalise (T, B, C, ...) from the step that each element of the batch is at."""
         check_channels("TEBN", x_TB, self.num_features)
         self.check(x_TB, state)
-        scale_TB = self.p[places("TEBN", x_TB, state, self.num_steps)]
-        y = F.batch_norm(
-            x_TB.flatten(0, 1), self.running_mean, self.running_var, self.weight, self.bias,
-            training=self.training, momentum=self.momentum, eps=self.eps,
-        )  # fmt: skip
-        return y.reshape(x_TB.shape) * spread(scale_TB, x_TB), after(x_TB, state)
+        p_TB = spread(self.p[places("TEBN", x_TB, state, self.num_steps)], x_TB)
+        if self.training:
+            y = F.batch_norm(
+                x_TB.flatten(0, 1), self.running_mean, self.running_var, self.weight, self.bias,
+                training=True, momentum=self.momentum, eps=self.eps,
+            )  # fmt: skip
+            return y.reshape(x_TB.shape) * p_TB, after(x_TB, state)
+        # Written out, because torch's batch norm may round otherwise for another batch: a stream would differ.
+        mean, scale, bias = (
+            spread(v.expand(1, 1, -1), x_TB)
+            for v in (self.running_mean, self.weight * torch.rsqrt(self.running_var + self.eps), self.bias)
+        )
+        return ((x_TB - mean) * scale + bias) * p_TB, after(x_TB, state)
 
     def extra_repr(self) -> str:
         """Show the sizes."""

@@ -10,7 +10,9 @@ def test_number_format_knows_its_range():
     assert (NumberFormat(bits=4, signed=False).lowest, NumberFormat(bits=4, signed=False).highest) == (0.0, 15.0)
 
 
-@pytest.mark.parametrize(("kwargs", "text"), [({"bits": 0}, "1 to 64 bits"), ({"bits": 8, "fraction": 9}, "0 to 8 bits")])
+@pytest.mark.parametrize(
+    ("kwargs", "text"), [({"bits": 0}, "1 to 64 bits"), ({"bits": 8, "fraction": 9}, "0 to 8 bits")]
+)
 def test_impossible_number_formats_are_refused(kwargs, text):
     with pytest.raises(ConfigError, match=text):
         NumberFormat(**kwargs)

@@ -6,7 +6,9 @@ from ranvier.core.errors import ConfigError, RanvierError, ShapeError, UnknownNa
 
 
 def test_message_says_where_expected_got_and_mend():
-    error = ShapeError('Conv2d "enc.2"', expected="(T, B, 64, H, W)", got="(16, 8, 32, 28, 28)", mend="Use 32 channels.")
+    error = ShapeError(
+        'Conv2d "enc.2"', expected="(T, B, 64, H, W)", got="(16, 8, 32, 28, 28)", mend="Use 32 channels."
+    )
     assert str(error) == 'Conv2d "enc.2": expected (T, B, 64, H, W), got (16, 8, 32, 28, 28). Use 32 channels.'
     assert (error.where, error.expected, error.got) == ('Conv2d "enc.2"', "(T, B, 64, H, W)", "(16, 8, 32, 28, 28)")
 
@@ -28,7 +30,10 @@ def test_unknown_name_lists_near_ones():
 
 
 def test_unknown_name_without_near_ones_gives_no_advice():
-    assert str(UnknownNameError.among("x", "zzz", [], kind="thing")) == "x: expected a known thing (none are known), got 'zzz'."
+    assert (
+        str(UnknownNameError.among("x", "zzz", [], kind="thing"))
+        == "x: expected a known thing (none are known), got 'zzz'."
+    )
 
 
 def test_unknown_name_cuts_long_lists():

@@ -41,6 +41,12 @@ def test_num_windows_agree_with_the_definition():
     np.testing.assert_array_equal(NumWindows(num=7)(events), want)
 
 
+def test_num_windows_of_a_given_duration_cut_what_comes_later():
+    events = recording(500)
+    want = slow(events, lambda i: int(events.t[i]) * 4 // 80_000, 4)
+    np.testing.assert_array_equal(NumWindows(num=4, start=0.0, duration="80 ms")(events), want)
+
+
 def test_equal_counts_agree_with_the_definition():
     events = recording(500)
     frames = EqualCounts(num=7)(events)

@@ -56,8 +56,8 @@ def test_every_sample_comes_once_an_epoch():
     assert indices == loader().indices(0)
     assert indices != loader(seed=8).indices(0)
     assert list(chain(*loader(shuffle=False).indices(3))) == list(range(23))
-    assert len(loader()) == len(indices) == 6
-    assert len(loader(drop_last=True)) == len(loader(drop_last=True).indices(0)) == 5
+    assert loader().num_batches == len(indices) == 6
+    assert loader(drop_last=True).num_batches == len(loader(drop_last=True).indices(0)) == 5
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])

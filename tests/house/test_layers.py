@@ -34,7 +34,9 @@ def imports(path: Path):
             yield node.lineno, name, id(node) in inside
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if p.parent != ROOT or p.name == "cli.py"], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if p.parent != ROOT or p.name == "cli.py"], ids=lambda p: str(p.relative_to(ROOT))
+)
 def test_a_room_imports_only_lower_rooms(path):
     own = room(path)
     assert own in FLOORS, f"{own} is no room of the house"
@@ -44,7 +46,9 @@ def test_a_room_imports_only_lower_rooms(path):
             assert FLOORS[parts[1]] < FLOORS[own], f"{path.name}:{line}: {own} imports {parts[1]}"
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if room(p) != "cli" and p.parent != ROOT], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if room(p) != "cli" and p.parent != ROOT], ids=lambda p: str(p.relative_to(ROOT))
+)
 def test_no_import_of_ours_hides_in_a_function(path):
     hidden = [f"{path.name}:{line} {name}" for line, name, late in imports(path) if late and name.startswith("ranvier")]
     # The catalogue of systems and the C++ extension load late by design.

@@ -47,7 +47,9 @@ def test_an_empty_batch_folds():
 
 def test_what_does_not_return_a_batch_is_refused():
     x = torch.zeros(4, 3, 2)
-    with pytest.raises(ConfigError, match=re.escape('LSTM "0": expected a layer that returns one tensor, got a tuple.')):
+    with pytest.raises(
+        ConfigError, match=re.escape('LSTM "0": expected a layer that returns one tensor, got a tuple.')
+    ):
         rn.Sequential(nn.LSTM(2, 2))(x)
     for change in (torch.sum, lambda x: x[1:]):
         with pytest.raises(ShapeError, match=re.escape("expected an output with the input's first axis, T * B = 12")):
@@ -108,7 +110,7 @@ def test_an_error_that_is_none_of_ours_keeps_its_kind_and_says_where():
     with pytest.raises(RuntimeError, match="out of luck") as caught:
         call("x", Fails(RuntimeError("out of luck")), torch.zeros(2, 1))
     assert caught.value.__notes__ == ['This happened in Fails "x", called with (2, 1).']
-    with pytest.raises(ValueError, match="^$"):
+    with pytest.raises(ValueError, match="This happened in Fails"):
         call("x", Fails(ValueError()), torch.zeros(2, 1))
 
 

@@ -62,7 +62,10 @@ def test_a_stream_can_be_watched(small):
 
 def test_an_unknown_variable_is_refused(small):
     net, _ = small
-    with pytest.raises(UnknownNameError, match="observe.record: expected a known state variable"), rn.observe(net, ("w",)):
+    with (
+        pytest.raises(UnknownNameError, match="observe.record: expected a known state variable"),
+        rn.observe(net, ("w",)),
+    ):
         pass
 
 

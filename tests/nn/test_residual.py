@@ -16,7 +16,7 @@ def test_the_input_is_added():
 
 
 def test_neurons_and_containers_with_time_are_welcome_in_both_places():
-    x = torch.full((5, 2, 4), 3.0)
+    x = torch.full((5, 2, 4), 9.0)
     spikes = rn.Spiking(LIF())(x)
     assert spikes.sum() > 0
     net = rn.Residual(LIF(), nn.Sequential(nn.Identity(), rn.Spiking(LIF())))
@@ -32,5 +32,7 @@ def test_nothing_is_broadcast():
 
 
 def test_what_is_no_layer_is_refused():
-    with pytest.raises(ConfigError, match='Residual "shortcut": expected a torch module or a neuron description, got 3.'):
+    with pytest.raises(
+        ConfigError, match='Residual "shortcut": expected a torch module or a neuron description, got 3.'
+    ):
         rn.Residual(nn.Identity(), 3)

@@ -121,11 +121,19 @@ def test_dt_is_a_time():
 @pytest.mark.parametrize(
     ("make", "kind", "text"),
     [
-        (lambda: rn.Spiking(LIF), ConfigError, "Spiking: expected a neuron description, got the class LIF. Write LIF()."),
+        (
+            lambda: rn.Spiking(LIF),
+            ConfigError,
+            "Spiking: expected a neuron description, got the class LIF. Write LIF().",
+        ),
         (lambda: rn.Spiking(3), ConfigError, "Spiking: expected a neuron description, got 3."),
         (lambda: rn.Spiking(LIF(), learn=("tau",)), UnknownNameError, "got 'tau'. Did you mean 'tau_m'?"),
         (lambda: rn.Spiking(LIF(), learn="tau_m"), ConfigError, "got 'tau_m'. Write ('tau_m',)."),
-        (lambda: rn.Spiking(LIF(), learn=("surrogate.alpha",)), ConfigError, "It shapes gradients but has none itself."),
+        (
+            lambda: rn.Spiking(LIF(), learn=("surrogate.alpha",)),
+            ConfigError,
+            "It shapes gradients but has none itself.",
+        ),
         (lambda: rn.Spiking(LIF(), learn=("decay_input",)), UnknownNameError, "expected a known parameter"),
         (lambda: rn.Spiking(LIF(), dt=0), ConfigError, "Spiking.dt: expected a time step > 0 ms, got 0."),
         (lambda: rn.Spiking(LIF(), dt="3 mV"), UnitError, "Spiking.dt"),

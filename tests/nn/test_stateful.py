@@ -76,9 +76,12 @@ def test_gradients_flow_through_a_state():
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda s: s.pop("left"), 'Pair "left": expected a state for this layer, got states for \'right\'.'),
+        (lambda s: s.pop("left"), "Pair \"left\": expected a state for this layer, got states for 'right'."),
         (lambda s: s.clear(), 'Pair "left": expected a state for this layer, got states for none.'),
-        (lambda s: s.update(lefd=s["left"]), "expected states of its own layers, got one for 'lefd' (did you mean 'left'?)"),
+        (
+            lambda s: s.update(lefd=s["left"]),
+            "expected states of its own layers, got one for 'lefd' (did you mean 'left'?)",
+        ),
         (lambda s: s.update({"q": s["left"]}), "expected states of its own layers, got one for 'q'."),
         (lambda s: s.update(left=3.0), 'Sum "left": expected a state with the fields (total), got a float.'),
         (lambda s: s.update(left=Sum.State(1.0)), 'Sum "left": expected state.total to be a tensor, got a float.'),
@@ -112,7 +115,9 @@ def test_a_layer_that_was_not_called_is_named():
         def forward(self, x):
             return self.left(x)
 
-    with pytest.raises(StateError, match=r"Lazy: expected every stateful layer to give its state, got no call of 'right'"):
+    with pytest.raises(
+        StateError, match=r"Lazy: expected every stateful layer to give its state, got no call of 'right'"
+    ):
         rn.run(Lazy(), torch.ones(2, 1))
 
 

@@ -90,7 +90,9 @@ def test_moving_to_another_device_moves_the_state_alone(half):
     assert stream.to("meta") is stream
     assert all(t.device.type == "meta" for own in stream.state.values() for t in own)
     assert all(p.device.type == "cpu" for p in stream.net.parameters())
-    with pytest.raises(StateError, match=re.escape('Spiking(LIF) "1": expected state.v on cpu, as the input, got meta')):
+    with pytest.raises(
+        StateError, match=re.escape('Spiking(LIF) "1": expected state.v on cpu, as the input, got meta')
+    ):
         stream.run(rest)
     assert stream.net.stream(batch=1).to("meta").state is None
 
@@ -195,5 +197,7 @@ def test_a_network_that_sums_time_up_cannot_stream():
             return x_TB[-1]
 
     stream = rn.Sequential(nn.Identity(), Last()).stream(batch=2)
-    with pytest.raises(ShapeError, match=re.escape("Stream: expected an output (T, B, ...) = (1, 2, ...), got (2, 3).")):
+    with pytest.raises(
+        ShapeError, match=re.escape("Stream: expected an output (T, B, ...) = (1, 2, ...), got (2, 3).")
+    ):
         stream(torch.zeros(2, 3))

@@ -1,13 +1,13 @@
-"""The compiled module; see csrc/module.cpp."""
+"""The compiled module; see csrc/module.cpp. Arrays are anything that speaks DLPack."""
 
 from collections.abc import Sequence
 from typing import Self
 
-from torch import Tensor
-
 class Code:
     """An encoded program, checked when it is made."""
 
+    @property
+    def outputs(self) -> int: ...
     @classmethod
     def forward(
         cls, registers: int, coefficients: int, states: int, outputs: int, constants: Sequence[float],
@@ -22,12 +22,12 @@ class Code:
 def opcodes() -> list[str]: ...
 def variants() -> list[str]: ...
 def forward(
-    code: Code, current: Tensor, states: Sequence[Tensor], coefficients: Sequence[Tensor], inner: Sequence[int],
-    outputs: Sequence[Tensor], final_states: Sequence[Tensor], threads: int, variant: str | None = None,
+    code: Code, current: object, states: Sequence[object], coefficients: Sequence[object], inner: Sequence[int],
+    outputs: Sequence[object], final_states: Sequence[object], threads: int, variant: str | None = None,
 ) -> None: ...  # fmt: skip
 def backward(
-    replay: Code, code: Code, current: Tensor, states: Sequence[Tensor], coefficients: Sequence[Tensor],
-    inner: Sequence[int], grad_outputs: Sequence[Tensor | None], grad_states: Sequence[Tensor | None],
-    grad_current: Tensor, grad_initial: Sequence[Tensor], grad_coefficients: Sequence[Tensor], threads: int,
+    replay: Code, code: Code, current: object, states: Sequence[object], coefficients: Sequence[object],
+    inner: Sequence[int], grad_outputs: Sequence[object | None], grad_states: Sequence[object | None],
+    grad_current: object, grad_initial: Sequence[object], grad_coefficients: Sequence[object], threads: int,
     variant: str | None = None,
 ) -> None: ...  # fmt: skip

@@ -26,6 +26,7 @@ from ranvier.kernels.twin import Backward, Coefficient, Forward
 BLOCK, WARPS = 128, 4  # neurons and warps of a Triton program: one neuron a thread leaves registers for long chunks
 FORWARD_CHUNK = 4  # steps whose loads are under way at once
 REGISTERS = 32  # currents and states of a backward chunk that a neuron may hold in registers
+UNROLLED = 768  # backward instructions of a chunk: more take registers and many seconds to compile
 MAX_NEURONS = 2**31 - BLOCK  # neurons are numbered by 32-bit integers
 WHERE = "kernels.gpu"
 
@@ -76,7 +77,7 @@ def backward(
     dtype = _require(step, current_TN, states_N, coefficients)
     _require_gradients(step, current_TN, grad_outputs_TN, grad_states_N)
     T, N = current_TN.shape
-    chunk = chunk_length(T, len(step.states))
+    chunk = chunk_length(T, len(step.states), len(vjp.body))
     num_chunks, num_single = divmod(T, chunk)
     kept_chunks, kept_single = (num_chunks, num_single - 1) if num_single else (max(num_chunks - 1, 0), 0)
 
@@ -93,9 +94,9 @@ def backward(
     return Backward(grad_current_TN, firsts, [_gather(s, c) for s, c in zip(sums, coefficients, strict=True)])
 
 
-def chunk_length(num_steps: int, num_states: int) -> int:
+def chunk_length(num_steps: int, num_states: int, num_instructions: int) -> int:
     """Return how many steps the backward kernel unrolls: a power of two, at most 16, that registers have room for."""
-    room = min(16, REGISTERS // (num_states + 1), num_steps)
+    room = min(16, REGISTERS // (num_states + 1), UNROLLED // max(num_instructions, 1), num_steps)
     return 1 << max(room.bit_length() - 1, 0)
 
 

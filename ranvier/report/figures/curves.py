@@ -1,7 +1,9 @@
 """Learning curves: loss, accuracy and whatever else the metrics hold, against the optimiser step."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -67,17 +69,32 @@ def _words(name: str) -> str:
     return name.replace("_", " ").replace("/", " ").replace(".", " ").strip()
 
 
-def _short_names(panel: Panel) -> list[str]:
-    """Name series by what sets them apart: "train_loss", "loss", "layers.2.dead" become "train", "each step", "2"."""
-    found = []
-    for one in panel.series:
-        name = (
-            one.name.removeprefix("layers.").rpartition(".")[0] if one.name.startswith("layers.") else _words(one.name)
-        )
-        kept = " ".join(word for word in name.split() if word.lower() not in ("loss", "accuracy", "acc"))
-        whole = one.name in _TITLES and len(panel.series) > 1
-        found.append("all" if whole else kept[:24] or "each step")
-    return found
+def _name(one: Series, *, alone: bool) -> str:
+    """Name a series by what sets it apart: "train_loss", "loss", "layers.2.dead" become "train", "each step", "2"."""
+    if one.name.startswith("layers."):
+        return one.name.removeprefix("layers.").rpartition(".")[0][:24]
+    if one.name in _TITLES and not alone:
+        return "all"
+    kept = [word for word in _words(one.name).split() if word.lower() not in ("loss", "accuracy", "acc")]
+    return " ".join(kept)[:24] or "each step"
+
+
+def _named(panel: Panel) -> list[tuple[str, str, Series]]:
+    """Give each series of a panel its name and colour, the same in every panel: (name, colour, series)."""
+    fixed = {"each step": "c6", "train": "c1", "test": "c2", "all": "c6"}  # c6 is the neutral one
+    named = sorted(
+        ((_name(s, alone=len(panel.series) == 1), s) for s in panel.series), key=lambda pair: _order(pair[0])
+    )
+    if len(named) == 1:
+        return [(named[0][0], "c1", named[0][1])]
+    free = iter([f"c{i % 5 + 1}" for i in range(len(named))])
+    return [(name, fixed.get(name) or next(free), one) for name, one in named]
+
+
+def _order(name: str) -> tuple[int, list[tuple[int, str]]]:
+    """Sort what is neutral first, so that it lies below, then "conv2" before "conv10"."""
+    first = {"each step": 0, "all": 0, "train": 1}.get(name, 2)
+    return first, [(int(part) if part.isdigit() else -1, part) for part in re.split(r"(\d+)", name)]
 
 
 def smooth(y: Sequence[float], span: int) -> list[float]:
@@ -88,6 +105,11 @@ def smooth(y: Sequence[float], span: int) -> list[float]:
         weight = decay * weight + (1 - decay)
         found.append(mean / weight)
     return found
+
+
+def _is_rough(y: Sequence[float]) -> bool:
+    """Tell noise from a schedule: whether the way up and down is more than four times the height."""
+    return sum(abs(b - a) for a, b in pairwise(y)) > 4 * (max(y) - min(y))
 
 
 def _thin(points: list[tuple[float, float]], most: int = 300) -> list[tuple[float, float]]:
@@ -119,15 +141,14 @@ def curve(panel: Panel, epoch_starts: Sequence[float] = ()) -> Markup:
         parts += [el("line", x1=x_of(x), x2=x_of(x), y1=TOP, y2=bottom, class_="grid epoch") for x in starts]
     parts += [text(x_of(x), bottom + 18, short(x), anchor="middle") for x in ticks(x_of.lo, x_of.hi, 6)]
     parts.append(text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, "optimiser step", anchor="middle", class_="label faint"))
-    names = _short_names(panel)
-    for i, one in enumerate(panel.series):
-        parts.append(_line(one, names[i], f"c{i % 6 + 1}", x_of, y_of, "%" if panel.percent else ""))
-    if len(names) > 1:
-        width = sum(19 + 6.6 * len(n) + 16 for n in names)
-        parts.append(
-            legend([(n, f"c{i % 6 + 1}") for i, n in enumerate(names)], max(WIDTH - RIGHT - width + 16, 150), 18)
-        )
-    ends = "; ".join(f"{n} ends at {number(s.y[-1], 3)}" for n, s in zip(names, panel.series, strict=True))
+    named = _named(panel)
+    unit = "%" if panel.percent else ""
+    parts += [_line(one, name, colour, x_of, y_of, unit) for name, colour, one in named]
+    if len(named) > 1:
+        width = sum(19 + 6.6 * len(name) + 16 for name, _, _ in named)
+        entries = [(name, colour) for name, colour, _ in named]
+        parts.append(legend(entries, max(WIDTH - RIGHT - width + 16, 150), 18))
+    ends = "; ".join(f"{name} ends at {number(one.y[-1], 3)}" for name, _, one in named)
     return figure(WIDTH, HEIGHT, f"{panel.title} against the optimiser step: {ends}.", *parts)
 
 
@@ -150,10 +171,12 @@ def _line(one: Series, name: str, colour: str, x_of: Scale, y_of: Scale, unit: s
         return min(max(y, min(y_of.lo, y_of.hi)), max(y_of.lo, y_of.hi))
 
     points = [(x_of(x), y_of(clip(y))) for x, y in zip(one.x, one.y, strict=True)]
-    if len(points) > MANY:
+    if len(points) > MANY and _is_rough(one.y):
         averaged = smooth(one.y, max(2, len(points) // 40))
         smoothed = [(x_of(x), y_of(clip(y))) for x, y in zip(one.x, averaged, strict=True)]
         return path(_thin(points), class_=f"line raw {colour}") + path(_thin(smoothed), class_=f"line {colour}")
+    if len(points) > MANY:
+        return path(_thin(points), class_=f"line {colour}")
     dots = [
         el(
             "circle",

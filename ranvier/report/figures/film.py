@@ -130,7 +130,7 @@ def _scores(sample: Sample, class_names: Sequence[str], x_of: Scale, y: float) -
     mean = np.cumsum(scores, axis=0) / np.arange(1, len(scores) + 1)[:, None]
     high = 84.0
     low, top = float(mean.min()), float(mean.max())
-    y_of = Scale(low, top if top > low else low + 1, y + high - 8, y + 8)
+    y_of = Scale(low, top if top > low else low + 1, y + high - 8, y + 21)
     parts = [el("rect", x=x_of.a, y=y, width=x_of.b - x_of.a, height=high, class_="band", rx=3.0)]
     order = sorted(range(mean.shape[1]), key=lambda k: (k == sample.target) + 2 * (k == sample.predicted))
     for k in order[-100:]:

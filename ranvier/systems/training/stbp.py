@@ -222,7 +222,7 @@ def _results(config: Config, trainer: Trainer) -> Results:
     about = About(
         title="STBP on N-MNIST" + (" (order of saccades)" if config.task == "order" else ""),
         summary=f"A spiking network of {len(config.channels)} convolutions, trained by back-propagation through space "
-        f"and time on {len(trainer.train.samples)} event recordings, judged on {len(targets_B)} others.",
+        f"and time on {len(_samples(config, 'train'))} event recordings, judged on {len(targets_B)} others.",
         seed=config.seed,
         dt_ms=config.dt,
         class_names=CLASSES[config.task],

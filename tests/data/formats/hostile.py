@@ -54,7 +54,7 @@ def npz_files(marker):
     objects = np.array([Touch(marker)], object)
     good = zipped({"a.npy": npy(np.arange(1000))}, zipfile.ZIP_LZMA)
     plain = zipped({"a.npy": npy(np.arange(1000))})
-    bomb = {f"{i}.npy": npy(np.zeros(30_000_000, np.uint8)) for i in range(3)}
+    bomb = {f"{i}.npy": npy(np.zeros(7_000_000, np.uint8)) for i in range(3)}
     files = {
         "objects": zipped({"a.npy": npy(objects, allow_pickle=True)}),
         "objects-lzma": zipped({"a.npy": npy(objects, allow_pickle=True)}, zipfile.ZIP_LZMA),
@@ -85,6 +85,8 @@ def npz_files(marker):
         "negative-shapes": zipped({"a.npy": header("<i8", (-8, -1)) + bytes(64)}),
         "boolean-shape": zipped({"a.npy": header("<i8", (True, False)) + bytes(8)}),
         "float-shape": zipped({"a.npy": header("<i8", (8.0,)) + bytes(64)}),
+        "no-such-type": zipped({"a.npy": header("<i3", (8,)) + bytes(24)}),
+        "other-keys": zipped({"a.npy": header("", (), text="{'descr': '<i8'}")}),
         "void-type": zipped({"a.npy": header("|V8", (8,)) + bytes(64)}),
         "nested-type": zipped({"a.npy": header([("a", "<i4", HUGE)], (1,)) + bytes(64)}),
         "long-header": zipped({"a.npy": header("", (), text="[" * 60_000)}),

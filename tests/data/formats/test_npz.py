@@ -49,11 +49,11 @@ def test_what_numpy_writes_is_read(tmp_path_factory, array):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_large_members_are_unpacked_in_pieces(tmp_path, method):
-    noise = np.random.default_rng(0).integers(0, 256, 3_000_000, np.uint8)
-    arrays = {"noise.npy": npy(noise), "even.npy": npy(np.zeros(9_000_000, np.uint8))}
+    noise = np.random.default_rng(0).integers(0, 256, 1_000_000, np.uint8)
+    arrays = {"noise.npy": npy(noise), "even.npy": npy(np.zeros(3_000_000, np.uint8))}
     got = npz.read(pack(tmp_path / "a.npz", arrays, method))
     np.testing.assert_array_equal(got["noise"], noise)
-    assert got["even"].shape == (9_000_000,)
+    assert got["even"].shape == (3_000_000,)
     assert not got["even"].any()
 
 

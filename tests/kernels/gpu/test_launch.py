@@ -37,12 +37,14 @@ def test_the_executor_agrees_with_the_twin_through_tritons_interpreter():
     assert "skipped" not in done.stdout
 
 
-@pytest.mark.parametrize(("num_steps", "num_states", "chunk"), [
-    (1, 1, 1), (4, 1, 4), (7, 1, 4), (16, 1, 16), (1000, 1, 16), (1000, 2, 8), (1000, 4, 4), (1000, 40, 1), (0, 1, 1),
-    (1000, 0, 16),
+@pytest.mark.parametrize(("num_steps", "num_states", "num_instructions", "chunk"), [
+    (1, 1, 20, 1), (4, 1, 20, 4), (7, 1, 20, 4), (16, 1, 20, 16), (1000, 1, 20, 16), (1000, 2, 20, 8),
+    (1000, 4, 20, 4), (1000, 40, 20, 1), (0, 1, 20, 1), (1000, 0, 0, 16), (1000, 1, 300, 2), (1000, 1, 9999, 1),
 ])  # fmt: skip
-def test_a_chunk_is_a_power_of_two_that_time_and_registers_have_room_for(num_steps: int, num_states: int, chunk: int):
-    assert chunk_length(num_steps, num_states) == chunk
+def test_a_chunk_is_a_power_of_two_that_time_and_registers_have_room_for(
+    num_steps: int, num_states: int, num_instructions: int, chunk: int
+):
+    assert chunk_length(num_steps, num_states, num_instructions) == chunk
 
 
 def test_without_triton_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch):

@@ -58,7 +58,7 @@ def test_a_falling_loss_falls_on_the_page():
 
 
 def test_many_points_are_drawn_faint_with_a_smoothed_line_and_lose_no_peak():
-    y = [1.0] * 5000
+    y = [1.0 + 0.2 * (i % 2) for i in range(5000)]
     y[3000] = 2.0
     made = str(curve(panels([series("loss", *y)])[0]))
     assert "line raw c1" in made
@@ -79,3 +79,21 @@ def test_starts_of_epochs_are_marked_unless_too_many():
     panel = panels([series("loss", *np.linspace(2, 1, 100))])[0]
     assert str(curve(panel, [1, 25, 50])).count("grid epoch") == 2
     assert "grid epoch" not in str(curve(panel, list(range(100))))
+
+
+def test_a_role_has_one_colour_in_every_panel_and_layers_are_in_order():
+    loss, accuracy = panels(
+        [series(name, 0.2, 0.1) for name in ("test_loss", "train_loss", "loss", "test_accuracy", "train_accuracy")]
+    )
+    for panel in (loss, accuracy):
+        drawn = str(curve(panel))
+        assert re.search(r'class="line c1"/><text[^>]*>train<', drawn)
+        assert re.search(r'class="line c2"/><text[^>]*>test<', drawn)
+    layers = panels([series(f"layers.conv{i}.rate", 0, 1) for i in (10, 2, 1)])[0]
+    assert re.findall(r">(conv\d+)<", str(curve(layers))) == ["conv1", "conv2", "conv10"]
+
+
+def test_a_schedule_is_not_smoothed():
+    drawn = str(curve(panels([series("lr", *np.linspace(1, 0, 500))])[0]))
+    assert "line raw" not in drawn
+    assert 'class="line c1"' in drawn
