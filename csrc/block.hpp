@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <cstdlib>
 #include <vector>
 
 #include "run.hpp"
@@ -38,6 +39,7 @@ inline Cut cut_for_first_cache(const Call& call, ptrdiff_t rows_in_use) {
     int64_t block = FIRST_CACHE / (rows_in_use * call.item);
     block = std::min<int64_t>(block, call.N / (4 * std::max(call.threads, 1)));
     block = std::min<int64_t>(std::max<int64_t>(block / GRAIN * GRAIN, GRAIN), 2048);
+    if (const char* e = std::getenv("BLK")) block = std::atoi(e);
     return {call.N, block};
 }
 

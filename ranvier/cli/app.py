@@ -1,5 +1,6 @@
 """The door: all commands, and what becomes of the errors a user can cause."""
 
+import signal
 from typing import Annotated, Any
 
 import typer
@@ -7,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
+from ranvier import __version__
 from ranvier.cli import catalogue, check, data, doctor, folders, train
 from ranvier.core.errors import RanvierError
 
@@ -33,6 +35,10 @@ class Door(TyperGroup):
             message = Text.assemble((f"{kind}: ", "bold red"), (str(error), "red"))
             Console(stderr=True, highlight=False).print(message, soft_wrap=True)
             raise typer.Exit(EXIT_MISTAKE) from None
+        except KeyboardInterrupt as stop:
+            name = str(stop) or "SIGINT"
+            Console(stderr=True).print(f"stopped by {name}")
+            raise typer.Exit(128 + signal.Signals[name].value) from None
 
 
 app = typer.Typer(
@@ -48,9 +54,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
-
-        typer.echo(f"ranvier {version('ranvier')}")
+        typer.echo(f"ranvier {__version__}")
         raise typer.Exit
 
 

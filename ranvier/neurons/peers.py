@@ -1,6 +1,7 @@
 """What the constructors ``like_...`` and ``equivalents`` of several neurons share: the peers' conventions.
 
-SpikingJelly 2.0: fires at v >= v_threshold; the leak aims at v_reset (at 0 when the reset is soft); time in steps.
+SpikingJelly 2.0: fires at v >= v_threshold; the leak aims at v_reset (at 0 when the reset is soft), and a run starts
+there, ours at rest; time in steps.
 snnTorch 1.0: fires at mem > threshold; no resting potential; resets at the next step by default, never differentiated.
 Norse 1.1: fires at v > v_th; forward Euler; inverse time constants in 1/s and dt in s, 0.001 by default.
 

@@ -25,6 +25,9 @@ class Sequential(TimeAware):
     batch norm takes its statistics over both, and ``nn.Dropout`` draws anew at every step (``ranvier.nn.Dropout`` does
     not). An ``nn.Sequential`` that holds a layer with time becomes a ``Sequential`` too.
 
+    ``torch.compile(net, fullgraph=True)`` and ``torch.export`` see one graph, which starts from rest; for an export
+    with other lengths and batches mark both axes as ``torch.export.Dim.DYNAMIC``.
+
     Args: layers: modules and neurons, or one mapping from their names.
     Raises: ShapeError, DtypeError that name the layer; NonFiniteError for an input in main memory that holds NaN.
     """

@@ -4,28 +4,38 @@ import pytest
 import torch
 from torch import nn
 
-from ranvier.core.errors import ShapeError
+from ranvier.core.errors import ConfigError, ShapeError
 from ranvier.core.reset import ToValue
 from ranvier.core.surrogates import Triangle
 from ranvier.neurons import LIF
 from ranvier.nn.learned import adopt, check_broadcast, live
 
 
+class Twofold(ToValue):
+    """A reset with two numbers."""
+
+    extra: float = 0.5
+
+
 def test_parts_of_a_neuron_share_one_submodule():
     module = nn.Module()
-    neuron = LIF(reset=ToValue(v_reset=torch.tensor(-1.0)), surrogate=LIF().surrogate.replace(alpha=torch.tensor(3.0)))
-    adopt(module, neuron, ("reset.v_reset", "v_th"))
-    assert list(dict(module.named_children())) == ["surrogate", "reset"]
-    assert set(module.state_dict()) == {"surrogate.alpha", "reset.v_reset", "v_th"}
-    found = live(module, ["reset.v_reset", "surrogate.alpha", "v_th"])
-    assert [v.item() for v in found.values()] == [-1.0, 3.0, 1.0]
-    assert [isinstance(v, nn.Parameter) for v in found.values()] == [True, False, True]
+    adopt(module, LIF(reset=Twofold(v_reset=torch.tensor(-1.0))), ("reset.extra", "v_th"))
+    assert list(dict(module.named_children())) == ["reset"]
+    assert set(module.state_dict()) == {"reset.v_reset", "reset.extra", "v_th"}
+    found = live(module, ["reset.v_reset", "reset.extra", "v_th"])
+    assert [v.item() for v in found.values()] == [-1.0, 0.5, 1.0]
+    assert [isinstance(v, nn.Parameter) for v in found.values()] == [False, True, True]
 
 
-def test_two_parameters_of_one_part_live_together():
+def test_a_surrogate_has_one_number_for_all():
     module = nn.Module()
-    adopt(module, LIF(surrogate=Triangle(gamma=torch.tensor(0.3), width=torch.tensor(2.0))), ())
-    assert set(module.state_dict()) == {"surrogate.gamma", "surrogate.width"}
+    described = adopt(module, LIF(surrogate=Triangle(gamma=torch.tensor(0.25), width=2.0)), ())
+    assert described.surrogate == Triangle(gamma=0.25, width=2.0)
+    assert module.state_dict() == {}
+    with pytest.raises(
+        ConfigError, match=re.escape("Module, surrogate.gamma: expected one number for all neurons, got a")
+    ):
+        adopt(module, LIF(surrogate=Triangle(gamma=torch.ones(3))), ())
 
 
 def test_the_values_are_copies():

@@ -1,6 +1,9 @@
 """A small network, data it can learn, and a trainer of both."""
 
+import os
+import tempfile
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -63,6 +66,17 @@ def trainer(net=None, **changes):
 
 
 @pytest.fixture
+def folder(tmp_path):
+    """Give a folder in memory where there is one: on a busy disk, bringing every step to it takes minutes."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as name:
+        yield Path(name)
+
+
+@pytest.fixture
 def make():
     """Give the builders of this file, as attributes."""
 
@@ -72,3 +86,12 @@ def make():
         trainer = staticmethod(trainer)
 
     return Make
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Compute in one thread: for tensors this small, threads that wait for each other are all the work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -9,7 +9,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from torch import Tensor, to_dlpack
+from torch import Tensor
+from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined] # public, though not marked so
 
 from ranvier.core.errors import ExecutorError
 from ranvier.kernels.cpu.encode import encode
@@ -83,6 +84,11 @@ def _row(x_N: Tensor) -> object:
     return to_dlpack(x_N.contiguous())
 
 
+def _fresh(x: Tensor) -> Tensor:
+    """Allocate a contiguous result of the shape and type of another tensor."""
+    return torch.empty_like(x, memory_format=torch.contiguous_format)
+
+
 def forward(
     program: Program, current_TN: Tensor, states_N: Sequence[Tensor], coefficients: Sequence[Coefficient],
     *, variant: str | None = None,
@@ -94,8 +100,8 @@ def forward(
     Raises: ExecutorError if the machine is absent.
     """
     code = _forward_code(program)
-    outputs = [torch.empty(current_TN.shape, dtype=current_TN.dtype) for _ in range(code.outputs)]
-    states = [torch.empty(s.shape, dtype=s.dtype) for s in states_N]
+    outputs = [_fresh(current_TN) for _ in range(code.outputs)]
+    states = [_fresh(s) for s in states_N]
     _machine().forward(
         code, _rows(current_TN), [_row(s) for s in states_N], [_row(c.values) for c in coefficients],
         [c.inner for c in coefficients], [to_dlpack(x) for x in outputs], [to_dlpack(x) for x in states],
@@ -114,9 +120,9 @@ def backward(
     depends on N alone.
     """
     codes = _backward_codes(program, vjp)
-    grad_current = torch.empty(current_TN.shape, dtype=current_TN.dtype)
-    grad_states = [torch.empty(s.shape, dtype=s.dtype) for s in states_N]
-    grad_coefficients = [torch.empty(c.values.shape, dtype=c.values.dtype) for c in coefficients]
+    grad_current = _fresh(current_TN)
+    grad_states = [_fresh(s) for s in states_N]
+    grad_coefficients = [_fresh(c.values) for c in coefficients]
     _machine().backward(
         codes.replay, codes.code, _rows(current_TN), [_row(s) for s in states_N],
         [_row(c.values) for c in coefficients], [c.inner for c in coefficients],

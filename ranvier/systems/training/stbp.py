@@ -146,7 +146,7 @@ def build(config: Config) -> nn.Module:
         layers["flatten"] = nn.Flatten()
         layers["dropout"] = nn.Dropout(config.dropout)
         layers["linear"] = nn.Linear(before * config.side**2, len(CLASSES[config.task]))
-    layers["readout"] = Spiking(LeakyIntegrator(tau_m=config.tau_readout, decay_input=False), dt=config.dt)
+    layers["readout"] = Spiking(LeakyIntegrator(tau_m=config.tau_readout), dt=config.dt)
     return Sequential(layers)
 
 
@@ -162,13 +162,18 @@ def train(config: Config, folder: Path, watch: Watcher) -> str:
 
 
 def measure(config: Config, seed: int, progress: Progress) -> Measured:
-    """Train from a seed and give the share of right answers on recordings that were held out."""
+    """Train from a seed and give the share of right answers on recordings that were held out.
+
+    Raises: KeyboardInterrupt, with the name of the signal, if told to stop.
+    """
 
     def watch(fraction: float, words: str, /, **_: float) -> None:
         progress(fraction, words)
 
     trainer = _trainer(replace(config, seed=seed))
-    trainer.fit(watch=watch)
+    outcome = trainer.fit(watch=watch)
+    if outcome.state == "interrupted":
+        raise KeyboardInterrupt(outcome.words)
     return {"accuracy": trainer.judge().accuracy or 0.0}
 
 

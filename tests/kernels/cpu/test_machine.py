@@ -232,8 +232,7 @@ def test_strides_do_not_matter() -> None:
 
 @pytest.mark.parametrize("N", [1, 64, 65, 3000])
 def test_every_number_of_the_results_is_written(N: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    empty = torch.empty
-    monkeypatch.setattr(torch, "empty", lambda *a, **k: empty(*a, **k).fill_(float("nan")))
+    monkeypatch.setattr(machine, "_fresh", lambda x: torch.full(x.shape, float("nan"), dtype=x.dtype))
     current, initial, grad = lif_case(5, N)
     coefs = [twin.Coefficient(torch.tensor([0.6]), 1), twin.Coefficient(torch.tensor([0.4, 0.5]), 3)]
     forward = machine.forward(LIVE.forward, current, initial, coefs)

@@ -1,0 +1,26 @@
+"""A command typed in an empty folder, without data or cache of its own."""
+
+import pytest
+from typer.testing import CliRunner
+
+from ranvier.cli import app
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch):
+    """Give a function that runs a command line in this process and returns its result."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RANVIER_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+
+
+TINY = (
+    "--set=epochs=1", "--set=num_frames=2", "--set=shrink=8", "--set=channels=[2]", "--set=batch_size=290",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """Options that make a training of seconds: two frames of 5 x 5 pixels, two channels, two steps."""
+    return TINY

@@ -1,0 +1,61 @@
+import subprocess
+import sys
+import time
+
+import pytest
+
+
+def test_help_names_every_command(shell):
+    page = shell("--help").output
+    for command in ("run", "check", "list", "show", "resume", "report", "compare", "doctor", "data"):
+        assert f"\n  {command} " in page
+
+
+def test_help_comes_without_loading_torch():
+    code = "import sys; from ranvier.cli import app; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_version_is_the_package_s(shell):
+    result = shell("--version")
+    assert result.exit_code == 0
+    assert result.output.startswith("ranvier 0.")
+
+
+def test_a_mistake_is_one_message_on_stderr_and_exit_code_2(shell):
+    result = shell("run", "stpb")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr == (
+        "UnknownNameError: ranvier.systems: expected a known system (stbp), got 'stpb'. Did you mean 'stbp'?\n"
+    )
+
+
+@pytest.mark.parametrize("words", [("--debug", "run", "stpb"), ("run", "stpb", "--debug")])
+def test_debug_anywhere_lets_the_error_through_with_its_traceback(shell, words):
+    result = shell(*words)
+    assert type(result.exception).__name__ == "UnknownNameError"
+
+
+def test_an_unknown_command_and_a_missing_argument_are_refused(shell):
+    for words in (("rum",), ("run",), ("compare",)):
+        assert shell(*words).exit_code == 2
+
+
+@pytest.mark.parametrize(("words", "code"), [("", 130), ("SIGINT", 130), ("SIGTERM", 143)])
+def test_being_told_to_stop_gives_the_exit_code_of_the_signal(shell, monkeypatch, words, code):
+    def stopped(name):
+        raise KeyboardInterrupt(*([words] if words else []))
+
+    monkeypatch.setattr("ranvier.systems.load", stopped)
+    result = shell("check", "stbp")
+    assert result.exit_code == code
+    assert result.stderr == f"stopped by {words or 'SIGINT'}\n"
+
+
+def test_help_is_there_in_a_moment():
+    began = time.process_time(), time.monotonic()
+    code = "from ranvier.cli import main; main()"
+    page = subprocess.run([sys.executable, "-c", code, "--help"], check=True, capture_output=True, text=True)
+    assert page.stdout.startswith("Usage: ranvier ")
+    assert time.monotonic() - began[1] < 10  # 0.3 s on a quiet machine

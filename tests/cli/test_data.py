@@ -1,0 +1,52 @@
+import io
+import json
+
+import pytest
+
+from ranvier.data import download
+
+
+def test_the_embedded_sample_is_found_where_nothing_else_is(shell):
+    found = {line["name"]: line["found"] for line in json.loads(shell("data", "list", "--json").stdout)}
+    assert found["nmnist"] == "embedded sample"
+    assert found["mnist"] == ""
+
+
+def test_a_folder_of_ranvier_data_is_found(shell, tmp_path, monkeypatch):
+    (tmp_path / "all" / "mnist").mkdir(parents=True)
+    (tmp_path / "all" / "mnist" / "some").write_text("x")
+    monkeypatch.setenv("RANVIER_DATA", str(tmp_path / "all"))
+    page = shell("data", "list").stdout
+    assert str(tmp_path / "all" / "mnist") in page
+    assert "CC BY-SA 4.0" in page
+
+
+def test_fetching_an_unknown_set_lists_near_ones(shell):
+    result = shell("data", "fetch", "nmist")
+    assert result.exit_code == 2
+    assert "got 'nmist'. Did you mean 'nmnist'" in result.stderr
+
+
+def test_a_download_that_fails_says_so_and_one_that_works_says_where(shell, tmp_path, monkeypatch):
+    class Response(io.BytesIO):
+        status = 200
+
+        @property
+        def headers(self):
+            return {"Content-Length": str(len(self.getvalue()))}
+
+    monkeypatch.setattr(download, "_open", lambda request: Response(b"other bytes"))
+    result = shell("data", "fetch", "nmnist")
+    assert result.exit_code == 2
+    assert "DataError" in result.stderr
+    assert "md5 20959b8e626244a1b502305a9e6e2031" in result.stderr
+    monkeypatch.setattr(download, "_verify", lambda file, part: None)
+    result = shell("data", "fetch", "nmnist", "--json")
+    folder = tmp_path / "cache" / "ranvier" / "nmnist"
+    assert json.loads(result.stdout) == [str(folder / "Train.zip"), str(folder / "Test.zip")]
+    assert (folder / "Train.zip").read_bytes() == b"other bytes"
+
+
+@pytest.mark.parametrize("words", [("data",), ("data", "rm")])
+def test_data_without_a_known_verb_is_refused(shell, words):
+    assert shell(*words).exit_code == 2

@@ -1,0 +1,152 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from ranvier import systems
+from ranvier.cli import app
+from ranvier.runs import Run
+
+
+@pytest.fixture(scope="module")
+def finished(tiny, tmp_path_factory):
+    """A finished run of seconds, and what the command printed."""
+    runs = tmp_path_factory.mktemp("runs")
+    result = CliRunner().invoke(app, ["run", "stbp", *tiny, "--seed=3", f"--runs={runs}"])
+    assert result.exit_code == 0, result.output
+    (folder,) = runs.iterdir()
+    return folder, result.stdout
+
+
+def test_a_run_leaves_its_folder_and_shows_the_figures(finished):
+    folder, printed = finished
+    for name in ("config.json", "environment.json", "metrics.jsonl", "results.json", "report.html", "checkpoints"):
+        assert (folder / name).exists(), name
+    assert f"run folder: {folder}" in printed
+    assert f"report: {folder / 'report.html'}" in printed
+    assert "Accuracy" in printed
+    assert "stbp 100 %" in printed
+
+
+def test_options_and_seed_are_those_of_the_run(finished):
+    config = json.loads((finished[0] / "config.json").read_text())
+    assert config["name"] == "stbp"
+    assert config["config"]["seed"] == 3
+    assert config["config"]["channels"] == [2]
+
+
+def test_a_finished_run_resumed_is_only_shown_again(shell, finished):
+    before = Run.open(finished[0]).newest().checkpoint
+    result = shell("resume", finished[0], "--json")
+    assert result.exit_code == 0, result.output
+    shown = json.loads(result.stdout)
+    assert shown["finished"]
+    assert 0 <= shown["headlines"]["Accuracy"]["value"] <= 100
+    assert Run.open(finished[0]).newest().checkpoint.step == before.step
+
+
+def test_the_report_is_written_anew(shell, finished):
+    page = finished[0] / "report.html"
+    page.unlink()
+    result = shell("report", finished[0], "--json")
+    assert json.loads(result.stdout) == {"report": str(page)}
+    assert page.read_text().startswith("<!doctype html>") or "<html" in page.read_text()
+
+
+def test_runs_are_compared_by_figures_and_by_the_options_that_differ(shell, finished, tmp_path):
+    config = json.loads((finished[0] / "config.json").read_text())["config"]
+    Run.create(tmp_path / "other", name="stbp", config={**config, "seed": 8})
+    page = shell("compare", finished[0], tmp_path / "other").stdout
+    assert "not finished" in page
+    assert "seed" in page
+    assert "optimiser.lr" not in page
+    machine = json.loads(shell("compare", finished[0], tmp_path / "other", "--json").stdout)
+    assert machine[str(tmp_path / "other")]["config"]["seed"] == 8
+    assert machine[str(finished[0])]["headlines"]["Accuracy"]["unit"] == "%"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--set", "epochs=abc"), "ConfigError: --set.epochs: expected a valid integer, got 'abc'."),
+        (("--set", "epochs=0"), "ConfigError: stbp: epochs: expected at least 1, got 0."),
+        (("--set", "epoch=3"), "Did you mean 'epochs'?"),
+        (("--seed", "1", "--set", "seed=2"), "--seed: expected one seed, got --set seed=... too. Drop one of them."),
+        (("--set", "epochs=1", "--set", "epochs=2"), "--set epochs: expected one value, got '1' and '2'."),
+        (("--config", "none.yaml"), "none.yaml: expected a readable YAML file, got No such file or directory."),
+        (("--config", "other.yaml"), "other.yaml: expected options of 'stbp', got those of 'sltt'."),
+    ],
+)
+def test_bad_options_are_refused_before_anything_is_written(shell, tmp_path, words, message):
+    (tmp_path / "other.yaml").write_text("system: sltt\n")
+    result = shell("run", "stbp", *words)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_place_for_runs_that_is_a_file_is_refused(shell, tmp_path, tiny):
+    (tmp_path / "file").write_text("in the way")
+    result = shell("run", "stbp", *tiny, "--runs", "file")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("RunError: file/stbp-")
+
+
+def test_what_is_no_run_folder_is_refused(shell, tmp_path):
+    for command in ("resume", "report", "compare"):
+        result = shell(command, tmp_path)
+        assert result.exit_code == 2
+        assert f"RunError: {tmp_path}: expected a run folder, got no config.json in it." in result.stderr
+
+
+def test_two_runs_within_a_second_get_folders_of_their_own(shell, tmp_path, tiny, monkeypatch):
+    monkeypatch.setattr(time, "strftime", lambda form: "20260101-000000")
+    real = systems.load("stbp")
+    monkeypatch.setattr(systems, "load", lambda name: replace(real, train=lambda config, folder, watch: "SIGINT"))
+    for _ in range(2):
+        assert shell("run", "stbp").exit_code == 130
+    assert sorted(f.name for f in (tmp_path / "runs").iterdir()) == ["stbp-20260101-000000", "stbp-20260101-000000-2"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_run_told_to_stop_saves_says_how_to_go_on_and_ends_as_if_never_stopped(shell, tmp_path, tiny, number, code):
+    options = [*tiny, "--set=epochs=6", "--set=saving.log_steps=1"]
+    run = subprocess.Popen(
+        [sys.executable, "-c", "from ranvier.cli import main; main()", "run", "stbp", *options],
+        cwd=tmp_path, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    try:
+        folder = _wait_for_steps(tmp_path / "runs", 2)
+        run.send_signal(number)
+        printed = run.communicate(timeout=60)[0]
+    finally:
+        run.kill()
+    assert run.returncode == code
+    assert f"Go on with: ranvier resume {folder.relative_to(tmp_path)}" in printed
+    assert 2 <= Run.open(folder).newest().checkpoint.step < 12
+    assert shell("resume", folder).exit_code == 0
+    if number == signal.SIGTERM:
+        return  # once is enough for what follows
+    assert shell("run", "stbp", *options, "--runs=straight").exit_code == 0
+    (straight,) = (tmp_path / "straight").iterdir()
+    there, here = (Run.open(f).newest().checkpoint.tree["net"] for f in (straight, folder))
+    assert there.keys() == here.keys()
+    for name, weight in there.items():
+        assert torch.equal(weight, here[name]), name
+
+
+def _wait_for_steps(runs: Path, steps: int) -> Path:
+    for _ in range(600):
+        rows = [path for path in runs.glob("*/metrics.jsonl") if path.read_text().count("\n") >= steps]
+        if rows:
+            return rows[0].parent
+        time.sleep(0.1)
+    raise AssertionError("no steps within a minute")
