@@ -33,26 +33,30 @@ Schedule schedule_for(const BackwardCall& call) {
     return {cut, segment};
 }
 
-class BackwardBlock {
+// Runs blocks one after another: forward for the states, then back.
+class BackwardWorker {
 public:
-    BackwardBlock(const BackwardCall& call, const Schedule& schedule, Range range)
+    BackwardWorker(const BackwardCall& call, const Schedule& schedule)
         : call_(call), l_(call.code->layout), segment_(schedule.segment), num_segments_(schedule.num_segments(call.T)),
-          range_(range), scratch_(rows_needed(), Slots::lines_needed(*call.replay) + Slots::lines_needed(*call.code), schedule.cut.block,
+          streamed_(call.T * call.N * call.item >= STREAMED),
+          scratch_(rows_needed(), Slots::lines_needed(*call.replay) + Slots::lines_needed(*call.code), schedule.cut.block,
                    call.item),
-          replay_(call, *call.replay, range, scratch_), walk_(call, *call.code, range, scratch_) {
+          replay_(call, *call.replay, scratch_), walk_(call, *call.code, scratch_) {
         take_rows(history_, segment_);
         take_rows(starts_, num_segments_);
         take_rows(turns_, 2);
         take_rows(grads_, 2);
-        const auto bytes = static_cast<size_t>((range.size + GRAIN - 1) / GRAIN * GRAIN * call.item);
         for (int k = 0; k < l_.coefficients; ++k) {
             sums_.push_back(scratch_.row());
-            std::memset(sums_.back(), 0, bytes);
             walk_.point(l_.sum(k), sums_.back());
         }
     }
 
-    void run(Sums& sums) {
+    void run(Range range, Sums& sums) {
+        replay_.move_to(range);
+        walk_.move_to(range);
+        const auto bytes = static_cast<size_t>((range.size + GRAIN - 1) / GRAIN * GRAIN * call_.item);
+        for (char* row : sums_) std::memset(row, 0, bytes);
         const int64_t last_start = (num_segments_ - 1) * segment_;
         for (int64_t t = 0; t < last_start; ++t) {
             const bool at_start = (t + 1) % segment_ == 0;
@@ -67,7 +71,7 @@ public:
             for (int64_t t = start; t < end - 1; ++t) replay_step(t, &history_[index(t + 1 - start)], state_at(t));
             for (int64_t t = end - 1; t >= start; --t) walk_step(t, state_at(t));
         }
-        for (int k = 0; k < l_.coefficients; ++k) sums.add(k, range_.begin, range_.size, sums_[index(k)]);
+        for (int k = 0; k < l_.coefficients; ++k) sums.add(k, range.begin, range.size, sums_[index(k)]);
     }
 
 private:
@@ -116,10 +120,9 @@ private:
                 walk_.read(l_.grad_output(k), grad.data + t * grad.row_bytes);
             }
         }
-        walk_.write(l_.grad_current(), call_.grad_current.data + t * call_.grad_current.row_bytes);
+        walk_.write(l_.grad_current(), call_.grad_current.data + t * call_.grad_current.row_bytes, streamed_);
         for (int k = 0; k < l_.states; ++k) point_grads(t, k);
         walk_.run(call_.execute);
-        walk_.flush();
     }
 
     void point_grads(int64_t t, int k) {
@@ -142,7 +145,7 @@ private:
     const BackwardCall& call_;
     const Layout& l_;
     const int64_t segment_, num_segments_;
-    const Range range_;
+    const bool streamed_;
     Scratch scratch_;
     Slots replay_, walk_;
     std::vector<States> history_, starts_, turns_, grads_;
@@ -169,9 +172,10 @@ void run_backward(const BackwardCall& call) {
         backward_of_nothing(call);
     } else {
         const Schedule schedule = schedule_for(call);
-        run_tasks(schedule.cut.count(), threads_for(call), [&](int64_t task) {
+        run_tasks(schedule.cut.count(), threads_for(call), [&](Tasks& tasks) {
             const FlushDenormals flush;
-            BackwardBlock(call, schedule, schedule.cut.range(task)).run(sums);
+            BackwardWorker worker(call, schedule);
+            for (int64_t task; tasks.take(task);) worker.run(schedule.cut.range(task), sums);
         });
     }
     sums.finish(threads_for(call));

@@ -3,6 +3,10 @@
 #include <memory>
 #include <new>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 namespace ranvier {
 namespace {
 
@@ -29,6 +33,23 @@ private:
 
 thread_local Buffer buffer;
 
+// Copy without reading the target into the cache first, as an ordinary store of part of a line would.
+void stream(char* target, const char* from, ptrdiff_t bytes) {
+#if defined(__SSE2__)
+    constexpr ptrdiff_t WIDTH = 16;
+    const ptrdiff_t head = std::min(bytes, (WIDTH - reinterpret_cast<intptr_t>(target) % WIDTH) % WIDTH);
+    std::memcpy(target, from, static_cast<size_t>(head));
+    ptrdiff_t k = head;
+    for (; k + WIDTH <= bytes; k += WIDTH) {
+        _mm_stream_si128(reinterpret_cast<__m128i*>(target + k),
+                         _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + k)));
+    }
+    std::memcpy(target + k, from + k, static_cast<size_t>(bytes - k));
+#else
+    std::memcpy(target, from, static_cast<size_t>(bytes));
+#endif
+}
+
 }  // namespace
 
 Scratch::Scratch(ptrdiff_t rows, ptrdiff_t lines, ptrdiff_t numbers, ptrdiff_t item)
@@ -38,11 +59,10 @@ Scratch::Scratch(ptrdiff_t rows, ptrdiff_t lines, ptrdiff_t numbers, ptrdiff_t i
     next_row_ = all + lines * LINE - pitch_;
 }
 
-Slots::Slots(const Call& call, const Code& code, Range range, Scratch& scratch)
-    : code_(code), range_(range), item_(call.item), padded_((range.size + GRAIN - 1) / GRAIN * GRAIN),
+Slots::Slots(const Call& call, const Code& code, Scratch& scratch)
+    : call_(call), code_(code), item_(call.item), zero_(constant(0.0, scratch)),
       slots_(static_cast<size_t>(code.layout.total())) {
     const Layout& l = code.layout;
-    zero_ = constant(0.0, scratch);
     for (int k = 0; k < l.registers; ++k) point(k, scratch.row());
     for (int k = 0; k < l.constants; ++k) {
         slots_[static_cast<size_t>(l.constant(k))] = {constant(code.constants[static_cast<size_t>(k)], scratch), 0};
@@ -53,18 +73,28 @@ Slots::Slots(const Call& call, const Code& code, Range range, Scratch& scratch)
             const double value = item_ == 4 ? *reinterpret_cast<float*>(c.values) : *reinterpret_cast<double*>(c.values);
             slots_[static_cast<size_t>(l.coefficient(k))] = {constant(value, scratch), 0};
         } else {
-            char* row = scratch.row();
-            spread(c, row);
-            point(l.coefficient(k), row);
+            point(l.coefficient(k), scratch.row());
         }
     }
+    for (size_t k = 0; k < slots_.size(); ++k) staging_.push_back(scratch.row());
+}
+
+Slots::~Slots() {
+#if defined(__SSE2__)
+    if (has_streamed_) _mm_sfence();  // before another thread is told that the results are there
+#endif
+}
+
+void Slots::move_to(Range range) {
+    range_ = range;
+    padded_ = (range.size + GRAIN - 1) / GRAIN * GRAIN;
+    const Layout& l = code_.layout;
+    for (int k = 0; k < l.coefficients; ++k) {
+        const Coefficient& c = call_.coefficients[static_cast<size_t>(k)];
+        if (c.count > 1) spread(c, slots_[static_cast<size_t>(l.coefficient(k))].data);
+    }
     if (padded_ != range.size) {
-        staging_.resize(slots_.size());
-        pending_.resize(slots_.size());
-        for (char*& row : staging_) {
-            row = scratch.row();
-            std::memset(row, 0, static_cast<size_t>(padded_ * item_));
-        }
+        for (char* row : staging_) std::memset(row, 0, static_cast<size_t>(padded_ * item_));
     }
 }
 
@@ -93,7 +123,7 @@ void Slots::spread(const Coefficient& c, char* row) const {
 
 void Slots::read(int slot, const char* memory) {
     const char* place = memory + range_.begin * item_;
-    if (staging_.empty()) {
+    if (padded_ == range_.size) {
         point(slot, const_cast<char*>(place));
     } else {
         char* row = staging_[static_cast<size_t>(slot)];
@@ -102,22 +132,28 @@ void Slots::read(int slot, const char* memory) {
     }
 }
 
-void Slots::write(int slot, char* memory) {
+void Slots::write(int slot, char* memory, bool streamed) {
     char* place = memory + range_.begin * item_;
-    if (staging_.empty()) {
+    if (padded_ == range_.size && !streamed) {
         point(slot, place);
     } else {
-        pending_[static_cast<size_t>(slot)] = place;
-        point(slot, staging_[static_cast<size_t>(slot)]);
+        char* row = staging_[static_cast<size_t>(slot)];
+        staged_.push_back({place, row, streamed});
+        point(slot, row);
     }
 }
 
-void Slots::flush() {
-    for (size_t slot = 0; slot < pending_.size(); ++slot) {
-        if (pending_[slot] == nullptr) continue;
-        std::memcpy(pending_[slot], staging_[slot], static_cast<size_t>(range_.size * item_));
-        pending_[slot] = nullptr;
+void Slots::run(Execute execute) {
+    execute(code_.instructions.data(), static_cast<int>(code_.instructions.size()), slots_.data(), padded_);
+    for (const Staged& s : staged_) {
+        if (s.streamed) {
+            stream(s.target, s.row, range_.size * item_);
+            has_streamed_ = true;
+        } else {
+            std::memcpy(s.target, s.row, static_cast<size_t>(range_.size * item_));
+        }
     }
+    staged_.clear();
 }
 
 }  // namespace ranvier

@@ -1,20 +1,20 @@
-// A block of neurons: how work is cut into blocks, and the scratch memory and slots of one block.
+// A block of neurons: how work is cut into blocks, and the scratch memory and slots that blocks are worked on with.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <cstdlib>
 #include <vector>
 
 #include "run.hpp"
 
 namespace ranvier {
 
-constexpr ptrdiff_t LINE = 64;                 // bytes of a cache line, and of the widest SIMD register
-constexpr ptrdiff_t FIRST_CACHE = 24 * 1024;   // what rows in use at once may take of the smallest L1 (32 KB)
-constexpr ptrdiff_t SECOND_CACHE = 512 * 1024; // what the history of a block may take of the smallest L2 (1 MB)
-constexpr int64_t SMALL_WORK = 32 * 1024;      // neuron-steps below which waking a thread costs more than it brings
+constexpr ptrdiff_t LINE = 64;                  // bytes of a cache line, and of the widest SIMD register
+constexpr ptrdiff_t FIRST_CACHE = 24 * 1024;    // what rows in use at once may take of the smallest L1 (32 KB)
+constexpr ptrdiff_t SECOND_CACHE = 512 * 1024;  // what the history of a block may take of the smallest L2 (1 MB)
+constexpr int64_t STREAMED = 4 * 1024 * 1024;   // bytes from which on results go around the caches
+constexpr int64_t SMALL_WORK = 32 * 1024;       // neuron-steps below which waking a thread costs more than it brings
 
 // Neurons [begin, begin + size). All blocks but the last hold a multiple of GRAIN neurons.
 struct Range {
@@ -39,7 +39,6 @@ inline Cut cut_for_first_cache(const Call& call, ptrdiff_t rows_in_use) {
     int64_t block = FIRST_CACHE / (rows_in_use * call.item);
     block = std::min<int64_t>(block, call.N / (4 * std::max(call.threads, 1)));
     block = std::min<int64_t>(std::max<int64_t>(block / GRAIN * GRAIN, GRAIN), 2048);
-    if (const char* e = std::getenv("BLK")) block = std::atoi(e);
     return {call.N, block};
 }
 
@@ -58,10 +57,13 @@ private:
     char *next_row_, *next_line_;
 };
 
-// The slots of one program while it works on one block.
+// The slots of one program, moved from block to block.
 class Slots {
 public:
-    Slots(const Call& call, const Code& code, Range range, Scratch& scratch);
+    Slots(const Call& call, const Code& code, Scratch& scratch);
+    ~Slots();
+    Slots(const Slots&) = delete;
+    Slots& operator=(const Slots&) = delete;
 
     static ptrdiff_t rows_needed(const Code& code) {
         const Layout& l = code.layout;
@@ -69,28 +71,37 @@ public:
     }
     static ptrdiff_t lines_needed(const Code& code) { return code.layout.constants + code.layout.coefficients + 1; }
 
+    // Go to a block. What was pointed at before is void, save sums.
+    void move_to(Range range);
     void point(int slot, char* row) { slots_[static_cast<size_t>(slot)] = {row, 1}; }
     void point_zero(int slot) { slots_[static_cast<size_t>(slot)] = {zero_, 0}; }
     // Point at numbers in the caller's memory: at the place itself, or for a ragged block at a padded copy.
     void read(int slot, const char* memory);
-    // Point at where results go; for a ragged block at a staging row that `flush` copies from.
-    void write(int slot, char* memory);
-    void run(Execute execute) const {
-        execute(code_.instructions.data(), static_cast<int>(code_.instructions.size()), slots_.data(), padded_);
-    }
-    void flush();
+    // Point at where results go. Those of a ragged block, and those that go around the caches, are staged: a row in
+    // scratch memory takes them and `run` carries them on.
+    void write(int slot, char* memory, bool streamed = false);
+    void run(Execute execute);
 
 private:
+    struct Staged {
+        char* target;
+        const char* row;
+        bool streamed;
+    };
+
     char* constant(double value, Scratch& scratch);
     void spread(const Coefficient& coefficient, char* row) const;
 
+    const Call& call_;
     const Code& code_;
-    const Range range_;
-    const ptrdiff_t item_, padded_;
+    const ptrdiff_t item_;
+    Range range_{0, 0};
+    ptrdiff_t padded_ = 0;
+    bool has_streamed_ = false;
     char* zero_;
     std::vector<Slot> slots_;
-    std::vector<char*> staging_;  // a row a slot, only for a ragged block
-    std::vector<char*> pending_;  // where the staged results of a slot go
+    std::vector<char*> staging_;  // a row a slot
+    std::vector<Staged> staged_;  // results of this step that wait to be carried on
 };
 
 }  // namespace ranvier

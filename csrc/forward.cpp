@@ -6,39 +6,55 @@
 namespace ranvier {
 namespace {
 
-void forward_block(const ForwardCall& call, Range range, int64_t block) {
-    const Layout& l = call.code->layout;
-    Scratch scratch(Slots::rows_needed(*call.code) + 2 * l.states, Slots::lines_needed(*call.code), block, call.item);
-    Slots slots(call, *call.code, range, scratch);
-    // Two rows a state, written in turn; or one, where the program allows to write over what it has read.
-    std::vector<char*> rows[2];
-    for (int k = 0; k < l.states; ++k) {
-        rows[0].push_back(scratch.row());
-        rows[1].push_back(call.code->in_place[static_cast<size_t>(k)] ? rows[0].back() : scratch.row());
-    }
-    for (int64_t t = 0; t < call.T; ++t) {
-        slots.read(l.current(), call.current.data + t * call.current.row_bytes);
-        for (int k = 0; k < l.states; ++k) {
-            const auto s = static_cast<size_t>(k);
-            if (t == 0) {
-                slots.read(l.state_in(k), call.states[s]);
-            } else {
-                slots.point(l.state_in(k), rows[t % 2][s]);
-            }
-            if (t == call.T - 1) {
-                slots.write(l.state_out(k), call.final_states[s]);
-            } else {
-                slots.point(l.state_out(k), rows[(t + 1) % 2][s]);
-            }
+// Runs blocks one after another, each through all time steps.
+class ForwardWorker {
+public:
+    ForwardWorker(const ForwardCall& call, int64_t block)
+        : call_(call), l_(call.code->layout), streamed_(call.T * call.N * call.item >= STREAMED),
+          scratch_(Slots::rows_needed(*call.code) + 2 * l_.states, Slots::lines_needed(*call.code), block, call.item),
+          slots_(call, *call.code, scratch_) {
+        // Two rows a state, written in turn; or one, where the program may write over what it has read.
+        for (int k = 0; k < l_.states; ++k) {
+            rows_[0].push_back(scratch_.row());
+            rows_[1].push_back(call.code->in_place[static_cast<size_t>(k)] ? rows_[0].back() : scratch_.row());
         }
-        for (int k = 0; k < l.outputs; ++k) {
-            const Matrix& output = call.outputs[static_cast<size_t>(k)];
-            slots.write(l.output(k), output.data + t * output.row_bytes);
-        }
-        slots.run(call.execute);
-        slots.flush();
     }
-}
+
+    void run(Range range) {
+        slots_.move_to(range);
+        for (int64_t t = 0; t < call_.T; ++t) {
+            slots_.read(l_.current(), call_.current.data + t * call_.current.row_bytes);
+            for (int k = 0; k < l_.states; ++k) point_state(t, k);
+            for (int k = 0; k < l_.outputs; ++k) {
+                const Matrix& output = call_.outputs[static_cast<size_t>(k)];
+                slots_.write(l_.output(k), output.data + t * output.row_bytes, streamed_);
+            }
+            slots_.run(call_.execute);
+        }
+    }
+
+private:
+    void point_state(int64_t t, int k) {
+        const auto s = static_cast<size_t>(k);
+        if (t == 0) {
+            slots_.read(l_.state_in(k), call_.states[s]);
+        } else {
+            slots_.point(l_.state_in(k), rows_[t % 2][s]);
+        }
+        if (t == call_.T - 1) {
+            slots_.write(l_.state_out(k), call_.final_states[s]);
+        } else {
+            slots_.point(l_.state_out(k), rows_[(t + 1) % 2][s]);
+        }
+    }
+
+    const ForwardCall& call_;
+    const Layout& l_;
+    const bool streamed_;
+    Scratch scratch_;
+    Slots slots_;
+    std::vector<char*> rows_[2];
+};
 
 }  // namespace
 
@@ -52,9 +68,10 @@ void run_forward(const ForwardCall& call) {
         return;
     }
     const Cut cut = cut_for_first_cache(call, l.registers + l.coefficients + 2 * l.states + 1 + l.outputs);
-    run_tasks(cut.count(), threads_for(call), [&](int64_t index) {
+    run_tasks(cut.count(), threads_for(call), [&](Tasks& tasks) {
         const FlushDenormals flush;
-        forward_block(call, cut.range(index), cut.block);
+        ForwardWorker worker(call, cut.block);
+        for (int64_t task; tasks.take(task);) worker.run(cut.range(task));
     });
 }
 

@@ -1,7 +1,6 @@
 #include "pool.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <list>
@@ -16,22 +15,21 @@ namespace ranvier {
 namespace {
 
 struct Job {
-    const std::function<void(int64_t)>& work;
-    const int64_t num_tasks;
-    int helpers_wanted;              // guarded by the pool's mutex, as are the next two
+    const std::function<void(Tasks&)>& work;
+    Tasks tasks;
+    int helpers_wanted;  // guarded by the pool's mutex, as are the next two
     int helpers_active = 0;
     std::exception_ptr failure = nullptr;
-    std::atomic<int64_t> next{0};
 
-    Job(const std::function<void(int64_t)>& work_, int64_t num_tasks_, int helpers)
-        : work(work_), num_tasks(num_tasks_), helpers_wanted(helpers) {}
+    Job(const std::function<void(Tasks&)>& work_, int64_t num_tasks, int helpers)
+        : work(work_), tasks(num_tasks), helpers_wanted(helpers) {}
 
     // Take tasks until none is left. Returns what went wrong, if anything.
     std::exception_ptr take() noexcept {
         try {
-            for (int64_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < num_tasks;) work(task);
+            work(tasks);
         } catch (...) {
-            next.store(num_tasks, std::memory_order_relaxed);
+            tasks.stop();
             return std::current_exception();
         }
         return nullptr;
@@ -119,7 +117,7 @@ Pool& pool() {
 
 }  // namespace
 
-void run_tasks(int64_t num_tasks, int num_threads, const std::function<void(int64_t)>& work) {
+void run_tasks(int64_t num_tasks, int num_threads, const std::function<void(Tasks&)>& work) {
     const int64_t helpers = std::min<int64_t>(num_threads, num_tasks) - 1;
     Job job(work, num_tasks, static_cast<int>(std::max<int64_t>(helpers, 0)));
     if (helpers <= 0) {

@@ -82,10 +82,12 @@ void Sums::finish(int threads) {
             continue;
         }
         const int64_t chunk = std::max<int64_t>(16, c.count / 64);
-        run_tasks((c.count + chunk - 1) / chunk, threads, [&](int64_t task) {
+        run_tasks((c.count + chunk - 1) / chunk, threads, [&](Tasks& tasks) {
             const FlushDenormals flush;
-            const int64_t first = task * chunk, last = std::min(first + chunk, c.count);
-            (call_.item == 4 ? total_of_values<float> : total_of_values<double>)(rows_[k].data(), c, call_.N, first, last, out);
+            const auto add_up = call_.item == 4 ? total_of_values<float> : total_of_values<double>;
+            for (int64_t task; tasks.take(task);) {
+                add_up(rows_[k].data(), c, call_.N, task * chunk, std::min((task + 1) * chunk, c.count), out);
+            }
         });
     }
 }

@@ -142,7 +142,7 @@ def _traces(path: str, module: Any, layer: Seen) -> list[schema.Trace]:
     order = np.argsort(counts, kind="stable")
     active = order[counts[order] > 0]
     pool = active if len(active) else order
-    chosen = dict.fromkeys(int(pool[int(q * (len(pool) - 1))]) for q in (0.5, 0.95))
+    chosen = dict.fromkeys(int(pool[round(q * (len(pool) - 1))]) for q in (0.5, 0.95))
     limit = _threshold(module, v)
     found = []
     for k in list(chosen)[:TRACES]:

@@ -16,11 +16,11 @@ def shell(tmp_path, monkeypatch):
 
 
 TINY = (
-    "--set=epochs=1", "--set=num_frames=2", "--set=shrink=8", "--set=channels=[2]", "--set=batch_size=290",
+    "--set=epochs=1", "--set=num_frames=2", "--set=shrink=8", "--set=channels=[2]", "--set=batch_size=20", "--set=limit=40",
 )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
 def tiny():
-    """Options that make a training of seconds: two frames of 5 x 5 pixels, two channels, two steps."""
+    """Options that make a training of seconds: forty recordings, two frames of 5 x 5 pixels, two steps an epoch."""
     return TINY

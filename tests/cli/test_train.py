@@ -118,23 +118,23 @@ def test_two_runs_within_a_second_get_folders_of_their_own(shell, tmp_path, tiny
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_run_told_to_stop_saves_says_how_to_go_on_and_ends_as_if_never_stopped(shell, tmp_path, tiny, number, code):
-    options = [*tiny, "--set=epochs=6", "--set=saving.log_steps=1"]
-    run = subprocess.Popen(
+    options = [*tiny, "--set=epochs=50", "--set=saving.log_steps=1"]
+    with subprocess.Popen(
         [sys.executable, "-c", "from ranvier.cli import main; main()", "run", "stbp", *options],
         cwd=tmp_path, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    try:
-        folder = _wait_for_steps(tmp_path / "runs", 2)
-        run.send_signal(number)
-        printed = run.communicate(timeout=60)[0]
-    finally:
-        run.kill()
+    ) as run:  # fmt: skip
+        try:
+            folder = _wait_for_steps(tmp_path / "runs", 2)
+            run.send_signal(number)
+            printed = run.communicate(timeout=240)[0]
+        finally:
+            run.kill()
     assert run.returncode == code
     assert f"Go on with: ranvier resume {folder.relative_to(tmp_path)}" in printed
-    assert 2 <= Run.open(folder).newest().checkpoint.step < 12
-    assert shell("resume", folder).exit_code == 0
+    assert 2 <= Run.open(folder).newest().checkpoint.step < 100
     if number == signal.SIGTERM:
         return  # once is enough for what follows
+    assert shell("resume", folder).exit_code == 0
     assert shell("run", "stbp", *options, "--runs=straight").exit_code == 0
     (straight,) = (tmp_path / "straight").iterdir()
     there, here = (Run.open(f).newest().checkpoint.tree["net"] for f in (straight, folder))
@@ -144,9 +144,9 @@ def test_a_run_told_to_stop_saves_says_how_to_go_on_and_ends_as_if_never_stopped
 
 
 def _wait_for_steps(runs: Path, steps: int) -> Path:
-    for _ in range(600):
+    for _ in range(2400):
         rows = [path for path in runs.glob("*/metrics.jsonl") if path.read_text().count("\n") >= steps]
         if rows:
             return rows[0].parent
         time.sleep(0.1)
-    raise AssertionError("no steps within a minute")
+    raise AssertionError("no steps within minutes")

@@ -49,6 +49,7 @@ class Config:
     Args:
         task: "digit", which digit was seen; "order", whether the first two saccades were exchanged.
         recordings: "embedded", the sample that comes with the package; "found", what lies in RANVIER_DATA.
+        limit: only so many recordings of each split, the first ones; None: all.
         num_frames: time steps, of 315 ms / num_frames each. shrink: each shrink x shrink pixels become one.
         channels: of the 3 x 3 convolutions, each followed by LIF neurons and 2 x 2 max pooling.
         norm: "batch", over batch, time and space; "none".
@@ -60,6 +61,7 @@ class Config:
     seed: int = 0
     task: Literal["digit", "order"] = "digit"
     recordings: Literal["embedded", "found"] = "embedded"
+    limit: int | None = None
     num_frames: int = 8
     shrink: int = 1
     channels: tuple[int, ...] = (16, 32, 64)
@@ -77,9 +79,10 @@ class Config:
     saving: Saving = field(default_factory=Saving)
 
     def __post_init__(self) -> None:
-        for name in ("num_frames", "shrink", "epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"stbp: {name}", expected="at least 1", got=str(getattr(self, name)))
+        for name in ("limit", "num_frames", "shrink", "epochs", "batch_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"stbp: {name}", expected="at least 1", got=str(value))
         if not self.channels or min(self.channels) < 1:
             raise ConfigError("stbp: channels", expected="at least one number >= 1", got=str(self.channels))
         if self.side < 1:
@@ -205,6 +208,8 @@ def _trainer(config: Config) -> Trainer:
 
 def _samples(config: Config, split: Literal["train", "test"]) -> LabelledSet[Events]:
     found = nmnist.sample(split) if config.recordings == "embedded" else nmnist.load(split)
+    if config.limit is not None:
+        found = found.take(np.arange(min(config.limit, len(found))))
     return Orders(recordings=found) if config.task == "order" else found
 
 
@@ -241,9 +246,12 @@ ORDER = Config(
     shrink=2,
     channels=(8, 16),
     norm="none",
+    tau_m=40.0,
+    tau_readout=200.0,
     dropout=0.0,
     augment=Affine(shift=1.0),
     epochs=8,
+    optimiser=AdamW(lr=6e-3),
 )
 
 SYSTEM = System(
