@@ -26,6 +26,7 @@ from spikingjelly.activation_based import surrogate as sj_surrogate
 from torch import Tensor
 
 from ranvier.core.neuron import Neuron
+from ranvier.core.params import bind, parameters
 from ranvier.neurons import (
     ALIF,
     EIF,
@@ -64,9 +65,16 @@ class Case:
     from_reset: bool = False
 
 
+def stack(neurons: list[Neuron], dtype: torch.dtype) -> Neuron:
+    """Make one description of NEURONS neurons of each of these."""
+    named = [parameters(neuron) for neuron in neurons]
+    values = {name: torch.tensor([float(n[name]) for n in named], dtype=dtype) for name in named[0]}
+    return bind(neurons[0], {name: value.repeat_interleave(NEURONS) for name, value in values.items()})
+
+
 def ours(neuron: Neuron, x: Tensor, *, from_reset: bool) -> Traces:
     start = neuron.rest()._asdict() | ({"v": neuron.reset.v_reset} if from_reset else {})
-    state = neuron.State(**{name: torch.full_like(x[0], float(value)) for name, value in start.items()})
+    state = neuron.State(**{name: torch.zeros_like(x[0]) + value for name, value in start.items()})
     outputs, membranes = [], []
     for value in x:
         state, output = neuron.step(state, value, dt=1.0)
@@ -75,14 +83,18 @@ def ours(neuron: Neuron, x: Tensor, *, from_reset: bool) -> Traces:
     return torch.stack(outputs), torch.stack(membranes)
 
 
-def spikingjelly(node: Any, dtype: torch.dtype, field: str = "v") -> Callable[[Tensor], Traces]:
+def spikingjelly(node: Any, dtype: torch.dtype) -> Callable[[Tensor], Traces]:
     node = node.to(dtype)
 
-    def run(x: Tensor) -> Traces:
-        pairs = [(node(value), getattr(node, field).clone()) for value in x]
+    def whole(x: Tensor) -> Traces:
+        node.step_mode, node.store_v_seq = "m", True
+        return node(x), node.v_seq
+
+    def stepwise(x: Tensor) -> Traces:
+        pairs = [(node(value), node.v.clone()) for value in x]
         return torch.stack([p[0] for p in pairs]), torch.stack([p[1] for p in pairs])
 
-    return run
+    return stepwise if isinstance(node, sj.CUBALIFNode | sj.RAFNode) else whole
 
 
 def snntorch_cell(cell: Any, states: int) -> Callable[[Tensor], Traces]:
@@ -326,28 +338,27 @@ def compare(case: Case) -> dict[str, Any]:
     row |= {"variant": case.variant, "parameter_sets": SETS, "steps": STEPS, "neurons": NEURONS}
     row |= {"outputs_compared": SETS * STEPS * NEURONS, "outputs_not_zero": 0, "mismatches": 0, "float32_mismatches": 0}
     row["max_membrane_difference"] = 0.0
-    graded = case.neuron == "LeakyIntegrator"
-    for number in range(SETS):
-        for dtype in (torch.float64, torch.float32):
+    for dtype in (torch.float64, torch.float32):
+        neurons, theirs, inputs = [], [], []
+        for number in range(SETS):
             random = np.random.default_rng([number, *map(ord, case.variant)])
             neuron, peer = case.make(lambda low, high, r=random: float(r.uniform(low, high)), dtype)
-            x = torch.from_numpy(random.uniform(case.low, case.high, (STEPS, NEURONS))).to(dtype)
+            inputs.append(torch.from_numpy(random.uniform(case.low, case.high, (STEPS, NEURONS))).to(dtype))
+            neurons.append(neuron)
             with torch.no_grad():
-                (output, v), (theirs, their_v) = ours(neuron, x, from_reset=case.from_reset), peer(x)
-            assert v.dtype == their_v.dtype == dtype, (case.variant, their_v.dtype)
-            # A potential is the same up to rounding; a spike is the same or not.
-            wrong = (
-                int(((output - theirs).abs() > (1e-9 if dtype == torch.float64 else 1e-4)).sum())
-                if graded
-                else int((output != theirs).sum())
-            )
-            if dtype == torch.float32:
-                row["float32_mismatches"] += wrong
-                continue
-            row["mismatches"] += wrong
-            row["outputs_not_zero"] += int((output != 0).sum())
-            difference = float((v - their_v).abs().max())
-            row["max_membrane_difference"] = max(row["max_membrane_difference"], difference)
+                theirs.append(peer(inputs[-1]))
+        with torch.no_grad():
+            output, v = ours(stack(neurons, dtype), torch.cat(inputs, 1), from_reset=case.from_reset)
+        their_output, their_v = (torch.cat([pair[n] for pair in theirs], 1) for n in (0, 1))
+        assert v.dtype == their_v.dtype == dtype, (case.variant, their_v.dtype)
+        # A potential is the same up to rounding; a spike is the same or not.
+        tolerance = (1e-9 if dtype == torch.float64 else 1e-4) if case.neuron == "LeakyIntegrator" else 0.0
+        wrong = int(((output - their_output).abs() > tolerance).sum())
+        if dtype == torch.float32:
+            row["float32_mismatches"] = wrong
+        else:
+            row |= {"mismatches": wrong, "outputs_not_zero": int((output != 0).sum())}
+            row["max_membrane_difference"] = float((v - their_v).abs().max())
     return row | ({"note": case.note} if case.note else {})
 
 
@@ -358,12 +369,12 @@ def main() -> None:
     torch.set_num_threads(1)
     wanted = sys.argv[1:]
     cases = [*spikingjelly_cases(), *other_spikingjelly_cases(), *snntorch_cases(), *norse_cases()]
+    packages = {"torch": torch.__version__, "numpy": np.__version__}
     rows = []
     for case in cases:
         if not wanted or case.peer in wanted:
             rows.append(compare(case))
             table.show(rows[-1:])
-    packages = {"torch": torch.__version__, "numpy": np.__version__}
     table.write(rows, peers=set(wanted) or set(VERSIONS), packages=packages)
 
 

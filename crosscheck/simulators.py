@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import table
 import torch
+from torch import Tensor
 
 from ranvier.core.neuron import Neuron
 from ranvier.core.reset import ToValue
@@ -37,9 +38,6 @@ def ours(neuron: Neuron, x: Array, *, dt: float, start: dict[str, Any] | None = 
             for name, value in (state._asdict() | {"spikes": spikes}).items():
                 seen[name].append(value)
     return {name: torch.stack(values).numpy() for name, values in seen.items()}
-
-
-Tensor = torch.Tensor
 
 
 def learned(options: dict[str, Array]) -> dict[str, Tensor]:
@@ -87,8 +85,8 @@ def nest_run(model: str, options: dict[str, Array], weights: Array, *, dt: float
     for name, theirs in fields.items():
         seen[name][index[inside], events["senders"][inside] - first] = events[theirs][inside]
     seen["spikes"] = np.zeros((steps, count))
-    when = np.round(fired["times"] / dt).astype(int) - 1
-    seen["spikes"][when[when < steps], fired["senders"][when < steps] - first] = 1
+    when = np.round(np.asarray(fired["times"]) / dt).astype(int) - 1
+    seen["spikes"][when[when < steps], np.asarray(fired["senders"], dtype=int)[when < steps] - first] = 1
     return seen
 
 
@@ -146,7 +144,7 @@ def nest_adaptive(draw: Callable[[float, float], Array]) -> list[dict[str, Any]]
     seen.pop("spikes")
     rows.append(row("AdEx", "NEST", "aeif_psc_alpha, sub-threshold", mine, seen, note))
 
-    drive = draw(0, 5)
+    drive = draw(0, 1.5)  # more makes a spike at the onset
     rest = HodgkinHuxley().rest()
     gates = {"Act_m": rest.m, "Inact_h": rest.h, "Act_n": rest.n, "V_m": rest.v}
     constant = {"C_m": 100.0, "g_Na": 12000.0, "g_K": 3600.0, "g_L": 30.0, "E_Na": 50.0, "E_K": -77.0, "E_L": -54.4}
@@ -173,12 +171,14 @@ def brian_run(
     for name, value in options.items():
         setattr(group, name, value)
     # A monitor sees the state before each step; one step more shows the state after the last.
-    states, spikes = b2.StateMonitor(group, fields, record=True), b2.SpikeMonitor(group)
+    states = b2.StateMonitor(group, fields, record=True)
+    spikes = b2.SpikeMonitor(group) if rule else None
     b2.run((STEPS + 1) * dt * b2.ms)
     seen = {name: np.asarray(getattr(states, name)).T[1:] for name in fields}
-    seen["spikes"] = np.zeros((STEPS, NEURONS))
-    when = np.round(np.asarray(spikes.t / b2.ms) / dt).astype(int)
-    seen["spikes"][when[when < STEPS], np.asarray(spikes.i)[when < STEPS]] = 1
+    if spikes is not None:
+        seen["spikes"] = np.zeros((STEPS, NEURONS))
+        when = np.round(np.asarray(spikes.t / b2.ms) / dt).astype(int)
+        seen["spikes"][when[when < STEPS], np.asarray(spikes.i)[when < STEPS]] = 1
     return seen
 
 
@@ -231,8 +231,6 @@ def brian_rows() -> list[dict[str, Any]]:
             theirs["v_reset"] = np.full(NEURONS, neuron.reset.v_reset)
         seen = brian_run(equations, theirs, dt=dt, method=method, fields=fields, rule=rule)
         mine = ours(neuron, np.tile(x, (STEPS, 1)), dt=dt)
-        if not rule:
-            seen.pop("spikes")
         words = f"{method}, {'spiking' if rule or kind is HodgkinHuxley else 'sub-threshold'}"
         rows.append(row(kind.__name__, "Brian2", words, mine, seen))
     return [*rows, brian_synapse(random)]
@@ -244,9 +242,10 @@ def brian_synapse(random: Any) -> dict[str, Any]:
     options = {"tau_m": draw(5, 30), "tau_syn": draw(1, 4), "c_m": draw(100, 400), "v_rest": draw(-75, -65)}
     options["i_e"] = draw(0, 100)
     start = {"v": draw(-72, -60), "i": draw(-200, 500)}
-    equations = "dv/dt = (v_rest - v)/(tau_m*ms) + (i + i_e)/c_m/ms : 1\ndi/dt = -i/(tau_syn*ms) : 1"
-    seen = brian_run(equations, options | start, dt=0.1, method="exact", fields=("v", "i"), rule={})
-    seen.pop("spikes")
+    theirs = options | {"v": start["v"], "i_syn": start["i"]}  # i alone means the neuron's number there
+    equations = "dv/dt = (v_rest - v)/(tau_m*ms) + (i_syn + i_e)/c_m/ms : 1\ndi_syn/dt = -i_syn/(tau_syn*ms) : 1"
+    seen = brian_run(equations, theirs, dt=0.1, method="exact", fields=("v", "i_syn"), rule={})
+    seen["i"] = seen.pop("i_syn")
     neuron = PscExpLIF(**learned(options), v_th=1e6)
     mine = ours(neuron, np.zeros((STEPS, NEURONS)), dt=0.1, start=start)
     return row("PscExpLIF", "Brian2", "exact, sub-threshold", mine, seen)

@@ -106,7 +106,7 @@ private:
         replay_.read(layout.current(), call_.current.data + t * call_.current.row_bytes);
         point_states(replay_, layout, t, from);
         for (int k = 0; k < l_.states; ++k) replay_.point(layout.state_out(k), (*to)[index(k)]);
-        replay_.run(call_.execute);
+        replay_.run(call_.execute, Ahead{nullptr,nullptr});
     }
 
     void walk_step(int64_t t, const States& from) {
@@ -122,7 +122,7 @@ private:
         }
         walk_.write(l_.grad_current(), call_.grad_current.data + t * call_.grad_current.row_bytes, streamed_);
         for (int k = 0; k < l_.states; ++k) point_grads(t, k);
-        walk_.run(call_.execute);
+        walk_.run(call_.execute, Ahead{nullptr,nullptr});
     }
 
     void point_grads(int64_t t, int k) {

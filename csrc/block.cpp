@@ -143,8 +143,8 @@ void Slots::write(int slot, char* memory, bool streamed) {
     }
 }
 
-void Slots::run(Execute execute) {
-    execute(code_.instructions.data(), static_cast<int>(code_.instructions.size()), slots_.data(), padded_);
+void Slots::run(Execute execute, Ahead ahead) {
+    execute(code_.instructions.data(), static_cast<int>(code_.instructions.size()), slots_.data(), padded_, ahead);
     for (const Staged& s : staged_) {
         if (s.streamed) {
             stream(s.target, s.row, range_.size * item_);

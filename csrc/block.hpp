@@ -80,7 +80,7 @@ public:
     // Point at where results go. Those of a ragged block, and those that go around the caches, are staged: a row in
     // scratch memory takes them and `run` carries them on.
     void write(int slot, char* memory, bool streamed = false);
-    void run(Execute execute);
+    void run(Execute execute, Ahead ahead);
 
 private:
     struct Staged {

@@ -109,7 +109,7 @@ struct Machine {
         }
     }
 
-    static void run(const Instruction* code, int count, const Slot* slots, ptrdiff_t n);
+    static void run(const Instruction* code, int count, const Slot* slots, ptrdiff_t n, Ahead ahead);
 };
 
 // Numbers of one type at a time: floats by maths.hpp, doubles by the C library.
@@ -144,9 +144,13 @@ struct Functions<double> {
 };
 
 template <class T>
-void Machine<T>::run(const Instruction* code, int count, const Slot* slots, ptrdiff_t n) {
+void Machine<T>::run(const Instruction* code, int count, const Slot* slots, ptrdiff_t n, Ahead ahead) {
     using F = Functions<T>;
+    const ptrdiff_t share = (ahead.end - ahead.next) / (count > 0 ? count : 1) + 1;
     for (const Instruction* i = code; i != code + count; ++i) {
+        for (const char* stop = ahead.next + share; ahead.next < ahead.end && ahead.next < stop; ahead.next += 64) {
+            __builtin_prefetch(ahead.next);
+        }
         switch (i->opcode) {
 #define RANVIER_CASE(name, loads, value)                                                                   \
     case op_##name:                                                                                        \

@@ -18,8 +18,15 @@ struct Slot {
     ptrdiff_t step;
 };
 
+// Memory that the next step will read: fetched a few lines at a time between the arithmetic of this one, so that
+// memory and arithmetic overlap. (All at once would fill the queue of open misses and stall.)
+struct Ahead {
+    const char* next;
+    const char* end;
+};
+
 // Run instructions over rows of n numbers, n a multiple of GRAIN.
-using Execute = void (*)(const Instruction* code, int count, const Slot* slots, ptrdiff_t n);
+using Execute = void (*)(const Instruction* code, int count, const Slot* slots, ptrdiff_t n, Ahead ahead);
 
 struct Variant {
     const char* name;

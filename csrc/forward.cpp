@@ -29,7 +29,8 @@ public:
                 const Matrix& output = call_.outputs[static_cast<size_t>(k)];
                 slots_.write(l_.output(k), output.data + t * output.row_bytes, streamed_);
             }
-            slots_.run(call_.execute);
+            const char* nx = call_.current.data + (t + 1) * call_.current.row_bytes + range.begin * call_.item;
+            slots_.run(call_.execute, t + 1 < call_.T ? Ahead{nx, nx + range.size * call_.item} : Ahead{nullptr, nullptr});
         }
     }
 

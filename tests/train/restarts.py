@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import torch
+import torch._dynamo  # torch loads it late, at the first optimiser: once here, not once in every child
 
 sys.path.insert(0, str(Path(__file__).parent))
 from conftest import build, trainer
@@ -68,6 +69,13 @@ def final(folder: Path) -> tuple[bytes, list[dict[str, object]]]:
     return (folder / "final.json").read_bytes(), rows
 
 
+def wait_for_writing(folder: Path) -> None:
+    """Wait until a checkpoint is being written, so that some kills are sure to hit one; not for long."""
+    until = time.monotonic() + 0.1
+    while time.monotonic() < until and not any(folder.glob("checkpoints/.step-*")):
+        pass
+
+
 def main() -> None:
     """Kill until there were enough kills, each followed by a resume that ended."""
     parser = argparse.ArgumentParser()
@@ -86,7 +94,9 @@ def main() -> None:
         while True:
             child = fork(folder)
             number = rng.choice(SIGNALS)
-            time.sleep(rng.expovariate(1 / (0.35 * seconds)))
+            time.sleep(rng.expovariate(1 / (0.3 * seconds)))
+            if number == signal.SIGKILL and rng.random() < 0.4:
+                wait_for_writing(folder)
             os.kill(child, number)
             status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             if status == FINISHED:

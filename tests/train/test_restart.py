@@ -9,10 +9,10 @@ from pathlib import Path
 KILLS = 300 if os.environ.get("RANVIER_FULL") == "1" else 60
 
 
-def test_trainings_killed_at_random_instants_end_in_the_same_bits_and_metrics(folder):
+def test_trainings_killed_at_random_instants_end_in_the_same_bits_and_metrics(tmp_path):
     program = Path(__file__).with_name("restarts.py")
     done = subprocess.run(
-        [sys.executable, program, folder, "--kills", str(KILLS)], capture_output=True, text=True, timeout=600
+        [sys.executable, program, tmp_path, "--kills", str(KILLS)], capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
