@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
 # Make the environments of the cross-checks under .crosscheck/, each with its pinned packages, and run both checks.
 #
-#   crosscheck/environments.sh        make what is missing
-#   crosscheck/environments.sh run    and run the checks, which write crosscheck/results.json
+#   crosscheck/environments.sh        make what is missing, or made from other pins
+#   crosscheck/environments.sh run    and run the checks, which write crosscheck/results.json; print the README's table
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3.11}
 
 make() { # name, requirements with dependencies, requirements without
     local home=.crosscheck/$1
-    [ -f "$home/.done" ] && return
+    shift
+    cat "$@" | cmp -s - "$home/pins" && return
     rm -rf "$home"
     "$python" -m venv "$home"
-    "$home/bin/pip" install -q -r "$2"
-    # The peers pin old companions that they do not need for a neuron's step.
-    [ -z "${3:-}" ] || "$home/bin/pip" install -q --no-deps -r "$3"
-    touch "$home/.done"
+    "$home/bin/pip" install -q -r "$1"
+    # The peers ask for companions that they do not need for a neuron's step.
+    [ -z "${2:-}" ] || "$home/bin/pip" install -q --no-deps -r "$2"
+    cat "$@" > "$home/pins"
 }
 
 make peers crosscheck/requirements-peers.txt crosscheck/requirements-peers-nodeps.txt
@@ -23,4 +24,5 @@ make simulators crosscheck/requirements-simulators.txt
 if [ "${1:-}" = run ]; then
     PYTHONPATH=. .crosscheck/peers/bin/python crosscheck/peers.py
     PYTHONPATH=. .crosscheck/simulators/bin/python crosscheck/simulators.py
+    "$python" crosscheck/table.py
 fi

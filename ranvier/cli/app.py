@@ -1,15 +1,15 @@
 """The door: all commands, and what becomes of the errors a user can cause."""
 
 import signal
+import warnings
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.text import Text
 from typer.core import TyperGroup
 
 from ranvier import __version__
 from ranvier.cli import catalogue, check, data, doctor, folders, train
+from ranvier.cli.screen import console, tell
 from ranvier.core.errors import RanvierError
 
 EXIT_MISTAKE = 2
@@ -17,7 +17,10 @@ _DEBUG = "--debug"
 
 
 class Door(TyperGroup):
-    """Turns an error that a user can cause into one message and exit code 2; ``--debug`` shows where it arose."""
+    """Turns an error that a user can cause into one message and exit code 2, and warnings into one line each.
+
+    ``--debug`` shows where they arose.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take ``--debug`` from wherever it was typed."""
@@ -27,18 +30,24 @@ class Door(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                if not ctx.obj:
+                    warnings.showwarning = _note
+                return super().invoke(ctx)
         except RanvierError as error:
             if ctx.obj:
                 raise
             kind = type(error).__name__
-            message = Text.assemble((f"{kind}: ", "bold red"), (str(error), "red"))
-            Console(stderr=True, highlight=False).print(message, soft_wrap=True)
+            tell(console(stderr=True), f"{kind}: {error}", "red")
             raise typer.Exit(EXIT_MISTAKE) from None
         except KeyboardInterrupt as stop:
             name = str(stop) or "SIGINT"
-            Console(stderr=True).print(f"stopped by {name}")
+            tell(console(stderr=True), f"stopped by {name}")
             raise typer.Exit(128 + signal.Signals[name].value) from None
+
+
+def _note(message: Warning | str, *_: Any, **__: Any) -> None:
+    tell(console(stderr=True), f"note: {message}", "yellow")
 
 
 app = typer.Typer(

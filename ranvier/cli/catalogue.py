@@ -52,7 +52,7 @@ def list_names(
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A system, neuron, surrogate or rule.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A system, neuron, surrogate or rule.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
     """Show the page of a system, neuron, surrogate or rule."""
@@ -106,8 +106,13 @@ def _default(kind: type) -> Any:
 
 def _show_system(system: "System", screen: Screen) -> None:
     paper, claim = system.paper, system.claim
+    about = inspect.getdoc(import_module(system.build.__module__)) or ""
     screen.say(f"{system.name}: {system.title}", style="bold")
     screen.say(f"{paper.authors} ({paper.year}). {paper.title}. {paper.venue}. {paper.identifier}.")
+    screen.say()
+    screen.say(about)
+    screen.say()
+    screen.say(inspect.getdoc(type(system.config)) or "")
     screen.say()
     options = table("option", "default")
     for path, value in _flat(system.config):
@@ -124,6 +129,7 @@ def _show_system(system: "System", screen: Screen) -> None:
             "name": system.name,
             "title": system.title,
             "family": system.family,
+            "page": about,
             "paper": to_plain(paper),
             "config": to_plain(system.config),
             "claim": {

@@ -20,7 +20,7 @@ _STYLES = {"holds": "bold green", "open": "bold yellow", "fails": "bold red"}
 
 
 def check(
-    name: Annotated[str, typer.Argument(help="A system, see `ranvier list --systems`.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A system, see `ranvier list --systems`.")],
     fast: Annotated[bool, typer.Option("--fast", help="Only the first seed.")] = False,
     out: Annotated[Path | None, typer.Option(help="Where the JSON goes; default runs/checks/NAME.json.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,

@@ -19,8 +19,10 @@ def list_sets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON o
     screen = Screen.open(as_json=as_json)
     shown = table("name", "data set", "found", "licence")
     for source in sources().values():
-        shown.add_row(source.name, source.title, place(source), source.licence)
+        shown.add_row(source.name, source.title, place(source) or "nowhere", source.licence)
     screen.show(shown)
+    screen.say()
+    screen.say("ranvier data fetch NAME downloads one; RANVIER_DATA names a folder of your own.", style="dim")
     screen.give(
         [
             {
@@ -39,10 +41,13 @@ def list_sets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON o
 
 @app.command("fetch")
 def fetch_set(
-    name: Annotated[str, typer.Argument(help="A data set, see `ranvier data list`.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A data set, see `ranvier data list`.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
-    """Download the official files of a data set into the cache; an interrupted download goes on where it stopped."""
+    """Download the official files of a data set.
+
+    They go into the cache folder; an interrupted download goes on where it stopped.
+    """
     from ranvier.data.download import fetch
     from ranvier.data.places import cache_folder
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ranvier.cli.data import place, sources
 from ranvier.cli.screen import Screen, table
-from ranvier.core.errors import DataError
+from ranvier.core.errors import DataError, RanvierError
 
 State = Literal["good", "slow", "absent", "broken"]
 _STYLES = {"good": "green", "slow": "yellow", "absent": "yellow", "broken": "bold red"}
@@ -34,12 +34,17 @@ class Finding:
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False) -> None:
-    """Look at Python, torch, kernels, GPU, data and folders, and say how to mend what is amiss."""
+    """Say what works on this machine, and how to mend the rest.
+
+    Looks at Python, torch, kernels, GPU, data and folders. Exit code 1 if something is broken.
+    """
     findings = [finding for look in _LOOKS for finding in look()]
     screen = Screen.open(as_json=as_json)
-    shown = table("", "state", "seen", "mend")
+    shown = table("", "state", "seen, and how to mend it")
     for line in findings:
-        shown.add_row(line.what, Text(line.state, _STYLES[line.state]), Text(line.words), Text(line.mend))
+        shown.add_row(line.what, Text(line.state, _STYLES[line.state]), line.words)
+        if line.mend:
+            shown.add_row("", "", Text(f"-> {line.mend}", "bold"))
     screen.show(shown)
     screen.give([asdict(line) for line in findings])
     if any(line.state == "broken" for line in findings):
@@ -54,7 +59,7 @@ def _torch() -> Iterator[Finding]:
     import torch
 
     threads, cores = torch.get_num_threads(), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-    words = f"{torch.__version__}, {threads} threads on {cores or os.cpu_count()} cores"
+    words = f"{torch.__version__}, {_counted(threads, 'thread')} on {_counted(cores or os.cpu_count() or 1, 'core')}"
     if cores and threads > cores:
         yield Finding(
             "torch", "slow", words, f"Set OMP_NUM_THREADS={cores}: more threads than cores wait for each other."
@@ -63,23 +68,68 @@ def _torch() -> Iterator[Finding]:
         yield Finding("torch", "good", words)
 
 
-def _kernels() -> Iterator[Finding]:
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _cpu() -> Iterator[Finding]:
     from ranvier.kernels.cpu import machine
-    from ranvier.kernels.gpu import launch
 
     absence = machine.absence()
     if absence:
-        mend = (
-            "pip install ranvier anew with a C++ compiler and cmake at hand, or use a wheel; it works without, slower."
-        )
+        mend = "Works without, slower. Use a wheel, or pip install ranvier anew with a C++ compiler and cmake at hand."
         yield Finding("C++ kernel", "slow", absence, mend)
+        return
+    from ranvier.kernels.cpu import _machine
+
+    best, *others = _machine.variants()
+    words = f"runs {_SETS.get(best, best)}" + (f" (this processor also has {', '.join(others)})" if others else "")
+    if _differs("cpu"):
+        mend = 'Please report it with this output; until then use executor="reference".'
+        yield Finding("C++ kernel", "broken", f"{words}, but a trial run differs from the plain reference", mend)
     else:
-        yield Finding("C++ kernel", "good", str(getattr(machine, "describe", lambda: "found")()))
+        yield Finding("C++ kernel", "good", f"{words}; a trial run gives the spikes of the plain reference")
+
+
+_SETS = {"avx512": "AVX-512", "avx2": "AVX2", "baseline": "the baseline instructions of its processor family"}
+
+
+def _differs(executor: Literal["cpu", "gpu"]) -> bool:
+    """Run a few neurons on an executor and on the reference, and tell whether any spike differs."""
+    import torch
+
+    from ranvier.kernels.dispatch import run
+    from ranvier.kernels.plan import plan
+    from ranvier.neurons import LIF
+
+    current_TB = torch.linspace(0, 3, 400).reshape(40, 10).to("cuda" if executor == "gpu" else "cpu")
+    planned = plan(LIF(tau_m=5.0))
+    ours, law = (run(planned, current_TB, executor=e).outputs["spikes"] for e in (executor, "reference"))
+    return not (torch.equal(ours, law) and bool(law.any()))
+
+
+def _gpu() -> Iterator[Finding]:
+    import torch
+
+    from ranvier.kernels.gpu import launch
+
     absence = launch.absence()
-    if absence:
-        yield Finding("GPU kernel", "absent", absence, "Needs a CUDA GPU and `pip install ranvier[gpu]`; optional.")
+    if absence is None and torch.cuda.is_available():
+        words = f"{torch.cuda.get_device_name()}, {torch.cuda.get_device_properties(0).total_memory >> 30} GiB"
+        if _differs("gpu"):
+            mend = 'Please report it with this output; until then use executor="reference".'
+            yield Finding("GPU kernel", "broken", f"{words}; a trial run differs from the plain reference", mend)
+        else:
+            yield Finding("GPU kernel", "good", f"{words}; a trial run gives the spikes of the plain reference")
+    elif absence is None:
+        yield Finding("GPU kernel", "good", "Triton interprets kernels on the processor (TRITON_INTERPRET=1)")
+    elif torch.version.cuda is None:
+        words = f"{absence}; this torch is built without CUDA"
+        mend = "Optional: for a CUDA GPU, install a CUDA build of torch and ranvier[gpu]."
+        yield Finding("GPU kernel", "absent", words, mend)
     else:
-        yield Finding("GPU kernel", "good", "Triton and a GPU are here")
+        mend = "Optional: needs a CUDA GPU with its driver, and `pip install ranvier[gpu]`."
+        yield Finding("GPU kernel", "absent", absence, mend)
 
 
 def _data() -> Iterator[Finding]:
@@ -90,14 +140,28 @@ def _data() -> Iterator[Finding]:
     except DataError as error:
         yield Finding("data", "broken", f"{error.where}: {error.got}", error.mend)
         return
-    yield Finding("data folders", "good", f"{VARIABLE}={os.environ.get(VARIABLE, '')}, cache {cache_folder()}")
+    named = os.environ.get(VARIABLE)
+    words = f"{VARIABLE}={named}" if named else f"{VARIABLE} is not set"
+    yield Finding("data folders", "good", f"{words}; downloads go to {cache_folder()}")
     for name, where in found.items():
-        yield Finding(
-            f"data: {name}",
-            "good" if where else "absent",
-            where or "nowhere",
-            "" if where else f"ranvier data fetch {name}",
-        )
+        yield _set(name, where)
+
+
+def _set(name: str, where: str) -> Finding:
+    """Read the test split of a data set, if it is anywhere."""
+    from ranvier.data import sets
+
+    what = f"data: {name}"
+    mend = f"ranvier data fetch {name}"
+    if not where:
+        return Finding(what, "absent", "nowhere", mend)
+    try:
+        count = len(getattr(sets, name).load("test"))
+    except DataError:
+        return Finding(what, "absent", f"{where} holds other files", mend)
+    except RanvierError as error:
+        return Finding(what, "broken", f"{error.where}: {error.got}", f"Delete the file, then {mend}")
+    return Finding(what, "good", f"{where}: {count:,} test samples")
 
 
 def _folders() -> Iterator[Finding]:
@@ -109,4 +173,4 @@ def _folders() -> Iterator[Finding]:
             yield Finding(what, "broken", f"{home} is not writable", "Mend its permissions, or use --runs elsewhere.")
 
 
-_LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (_python, _torch, _kernels, _data, _folders)
+_LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (_python, _torch, _cpu, _gpu, _data, _folders)

@@ -28,7 +28,10 @@ def compare(
     run_folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
-    """Compare runs: the figures each ended with, and the options in which they differ."""
+    """Compare runs by figures and options.
+
+    Shown are the figures each ended with, and the options in which they differ.
+    """
     from ranvier import report as room
     from ranvier.runs import Run
 

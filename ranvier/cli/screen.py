@@ -2,6 +2,7 @@
 
 import json
 import math
+import textwrap
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,11 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 SECONDS_BETWEEN_LINES = 5.0
+ENDLESS = 1_000_000  # columns of a pipe: nothing is folded there
 _SHOWN = ("loss", "train_accuracy", "test_accuracy", "rate", "dead", "megabytes")
 
 
@@ -37,18 +40,23 @@ class Screen:
     @classmethod
     def open(cls, *, as_json: bool = False) -> "Screen":
         """Make the screen of this process; lines in a pipe are as wide as what is printed there needs."""
-        terminal = Console(highlight=False)
-        return cls(terminal if terminal.is_terminal else Console(highlight=False, width=160), as_json)
+        return cls(console(), as_json)
 
     def say(self, text: str = "", style: str = "") -> None:
-        """Print a line for people; long words such as paths stay whole."""
+        """Print lines for people, broken between words at a terminal; long words such as paths stay whole."""
         if not self.as_json:
-            self.out.print(Text(text, style=style), soft_wrap=True)
+            tell(self.out, text, style)
 
     def show(self, table: RenderableType) -> None:
-        """Print a table, or anything else that rich prints, for people."""
-        if not self.as_json:
+        """Print a table, or anything else that rich prints, for people; a pipe gets no blanks at the ends of lines."""
+        if self.as_json:
+            return
+        if self.out.is_terminal:
             self.out.print(table)
+            return
+        with self.out.capture() as page:
+            self.out.print(table)
+        self.out.file.write("".join(f"{line.rstrip()}\n" for line in page.get().splitlines()))
 
     def give(self, value: Any) -> None:
         """Print plain values for machines."""
@@ -61,10 +69,33 @@ class Screen:
         if self.as_json:
             yield _silent
         elif self.out.is_terminal:
-            with _bar(self.out) as bar:
+            with _Bar(self.out) as bar:
                 yield _Live(bar, title)
         else:
-            yield _Lines(self.out, title)
+            lines = _Lines(self.out, title)
+            try:
+                yield lines
+            finally:
+                lines.close()
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Make a console that prints text as it is: no colours for numbers, no markup, and no folding in a pipe."""
+    made = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not made.is_terminal:
+        made.width = ENDLESS
+    return made
+
+
+def tell(out: Console, text: str, style: str = "") -> None:
+    """Print lines, broken between words where they are too long; a long word, such as a path, stays whole."""
+    lines = [_break(line, out.width) if out.is_terminal else line for line in text.split("\n")]
+    out.print(Text("\n".join(lines), style=style), soft_wrap=True)
+
+
+def _break(line: str, width: int) -> str:
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def table(*headings: str, title: str = "") -> Table:
@@ -94,19 +125,26 @@ def _silent(fraction: float, words: str, /, **figures: float) -> None:
     del fraction, words, figures
 
 
-def _bar(console: Console) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("[bold]{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TextColumn("{task.fields[words]}"),
-        TextColumn("[cyan]{task.fields[figures]}"),
-        TextColumn("[dim]{task.fields[pace]}"),
-        TimeElapsedColumn(),
-        console=console,
-        refresh_per_second=8,
-    )
+class _Bar(Progress):
+    """A bar with pace and time left; below it what is being done and the figures, as many lines as they need."""
+
+    def __init__(self, out: Console) -> None:
+        self.below = Text("starting")
+        super().__init__(
+            SpinnerColumn(),
+            TextColumn("{task.description}", style="bold", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[pace]}", style="dim"),
+            TimeElapsedColumn(),
+            console=out,
+            refresh_per_second=8,
+        )
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """Yield the bar and what is told below it."""
+        yield self.make_tasks_table(self.tasks)
+        yield Padding(self.below, (0, 0, 0, 2))
 
 
 class _Pace:
@@ -128,28 +166,36 @@ class _Pace:
 
 
 class _Live:
-    def __init__(self, bar: Progress, title: str) -> None:
+    def __init__(self, bar: _Bar, title: str) -> None:
         self._bar, self._pace, self._figures = bar, _Pace(), dict[str, float]()
-        self._task = bar.add_task(title, total=1.0, words="", figures="", pace="")
+        self._task = bar.add_task(title, total=1.0, pace="")
 
     def __call__(self, fraction: float, words: str, /, **figures: float) -> None:
         self._figures |= figures
         pace = self._pace.read(fraction, self._figures.get("steps_per_s", 0.0))
-        self._bar.update(self._task, completed=fraction, words=words, figures=render(self._figures), pace=pace)
+        self._bar.below = Text.assemble(words, "  ", (render(self._figures), "cyan"))
+        self._bar.update(self._task, completed=fraction, pace=pace)
 
 
 class _Lines:
-    def __init__(self, console: Console, title: str) -> None:
-        self._console, self._title, self._pace, self._figures = console, title, _Pace(), dict[str, float]()
+    def __init__(self, out: Console, title: str) -> None:
+        self._out, self._title, self._pace, self._figures = out, title, _Pace(), dict[str, float]()
         self._printed = -math.inf
+        self._kept = ""  # the newest line, unless it was printed
 
     def __call__(self, fraction: float, words: str, /, **figures: float) -> None:
         self._figures |= figures
         pace = self._pace.read(fraction, self._figures.get("steps_per_s", 0.0))
-        now = time.monotonic()
-        if now - self._printed < SECONDS_BETWEEN_LINES and fraction < 1:
-            return
-        self._printed = now
         parts = (f"{self._title} {100 * fraction:3.0f} %", words, render(self._figures), pace)
-        self._console.print(Text("  ".join(part for part in parts if part)), soft_wrap=True)
-        self._console.file.flush()
+        self._kept = "  ".join(part for part in parts if part)
+        now = time.monotonic()
+        if now - self._printed >= SECONDS_BETWEEN_LINES:
+            self._printed = now
+            self.close()
+
+    def close(self) -> None:
+        """Print the newest line, so that the last thing that was told is seen."""
+        if self._kept:
+            self._out.print(Text(self._kept))
+            self._out.file.flush()
+        self._kept = ""

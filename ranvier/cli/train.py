@@ -9,7 +9,7 @@ import typer
 
 from ranvier import systems
 from ranvier.cli.screen import Screen
-from ranvier.core.errors import ConfigError
+from ranvier.core.errors import ConfigError, RanvierError
 from ranvier.systems.config import from_plain, override, read, to_plain
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
 
 
 def run(
-    name: Annotated[str, typer.Argument(help="A system, see `ranvier list --systems`.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A system, see `ranvier list --systems`.")],
     config: Annotated[Path | None, typer.Option(help="A YAML file of options, or the config.json of a run.")] = None,
     options: Annotated[
         list[str] | None, typer.Option("--set", metavar="A.B=VALUE", help="An option; may come again.")
@@ -72,8 +72,13 @@ def _train(system: "System", config: Any, run: "Run", screen: Screen) -> None:
 
     screen.say(f"{system.name}: {system.title}", style="bold")
     screen.say(f"run folder: {run.folder}")
-    with screen.watch(system.name) as watch:
-        interruption = system.train(config, run.folder, watch)
+    try:
+        with screen.watch(system.name) as watch:
+            interruption = system.train(config, run.folder, watch)
+    except RanvierError:
+        if any(run.checkpoints.folder.glob("step-*")):
+            screen.say(f"Checkpoints are kept. Once mended, go on with: ranvier resume {run.folder}", style="yellow")
+        raise
     if interruption:
         screen.say(
             f"{interruption}: stopped after a checkpoint. Go on with: ranvier resume {run.folder}", style="yellow"

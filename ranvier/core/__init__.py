@@ -1,4 +1,4 @@
-"""The nouns: neuron, surrogate, reset, rule, chip, system, claim; errors, units and seeds.
+"""The nouns: neuron, surrogate, reset, rule, chip, system, claim; a step as a program; errors, units and seeds.
 
 Names load when they are first used: errors and the catalogue need no torch.
 """

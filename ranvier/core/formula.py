@@ -1,162 +1,59 @@
-"""Equations of a neuron, written down by running its step on terms instead of tensors: what ``describe`` prints."""
+"""Equations of a neuron, printed from the program that its step is traced into: what ``describe`` shows."""
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from itertools import count
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ranvier.core.params import bind, parameters, unit_of
-from ranvier.core.surrogate import spike
+from ranvier.core.errors import TraceError
+from ranvier.core.params import parameters, unit_of
+from ranvier.core.program import Builder, Op, Program
+from ranvier.core.trace import trace_step
 
-_INFIX = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 4, ">": 0, ">=": 0, "<": 0, "<=": 0, "==": 0, "!=": 0, "&": 0, "|": 0}
-_METHODS = {
-    "add": "+", "sub": "-", "mul": "*", "truediv": "/", "pow": "**", "gt": ">", "ge": ">=", "lt": "<", "le": "<=",
-    "eq": "==", "ne": "!=", "and": "&", "or": "|",
+if TYPE_CHECKING:
+    from ranvier.core.neuron import Neuron
+
+# Sign and how tightly it binds, as in Python. A minus in front is bracketed wherever a product is.
+_INFIX: Mapping[Op, tuple[str, int]] = {
+    "gt": (">", 0), "ge": (">=", 0), "lt": ("<", 0), "le": ("<=", 0), "eq": ("==", 0), "ne": ("!=", 0),
+    "or": ("|", 1), "and": ("&", 2), "add": ("+", 3), "sub": ("-", 3), "mul": ("*", 4), "div": ("/", 4),
+    "pow": ("**", 6),
 }  # fmt: skip
-_CONSTANT = {"zeros_like": 0.0, "ones_like": 1.0}
-_TRANSPARENT = {"detach", "to", "float", "type_as", "clone"}  # they change no value
+_SUM, _PRODUCT, _ATOM = 3, 4, 7
+Names = Mapping[int, str]  # what values are called
 
 
-class Term:
-    """A value in a formula: a name, or an operation on other terms and numbers. Equal terms are one object."""
-
-    def __init__(self, known: dict[Any, "Term"], op: str, args: tuple[Any, ...]) -> None:
-        self._known, self._op, self._args = known, op, args
-
-    def _make(self, op: str, *args: Any) -> Any:
-        if op in _TRANSPARENT:
-            return args[0]
-        if (op in ("+", "-") and _is(args[1], 0)) or (op in ("*", "/", "**") and _is(args[1], 1)):
-            return args[0]
-        if op == "*" and (_is(args[0], 0) or _is(args[1], 0)):
-            return 0.0
-        if (op == "+" and _is(args[0], 0)) or (op == "*" and _is(args[0], 1)):
-            return args[1]
-        key = (op, *((a._op, id(a)) if isinstance(a, Term) else repr(a) for a in args))
-        return self._known.setdefault(key, Term(self._known, op, args))
-
-    @classmethod
-    def __torch_function__(cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        term = next(a for a in (*args, *kwargs.values()) if isinstance(a, Term))
-        if func is spike:
-            return term._make("Hs" if kwargs.get("strict") else "H", args[0])
-        return term._call(getattr(func, "__name__", repr(func)), *args, **kwargs)
-
-    def _call(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        name = _METHODS.get(name, name)
-        if name in _CONSTANT:
-            return _CONSTANT[name]
-        if name == "clamp":
-            x, low, high = [*args, None, None][:3]
-            for bound, op in ((kwargs.get("min", low), "max"), (kwargs.get("max", high), "min")):
-                x = x if bound is None else self._make(op, x, bound)
-            return x
-        return self._make(name, *args, *kwargs.values())
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "dtype":
-            return self
-        if name.startswith("__") or not callable(getattr(Tensor, name, None)):
-            raise AttributeError(name)
-        return lambda *args, **kwargs: self._call(name, self, *args, **kwargs)
-
-    def __bool__(self) -> bool:
-        raise TypeError("a formula has no truth value")
-
-    def __neg__(self) -> Any:
-        return self._make("*", -1.0, self)
-
-    def __abs__(self) -> Any:
-        return self._make("abs", self)
-
-    __hash__ = object.__hash__
-
-
-def _operator(op: str, *, swap: bool = False) -> Callable[[Term, Any], Any]:
-    return lambda self, other: self._make(op, other, self) if swap else self._make(op, self, other)
-
-
-for _name, _op in _METHODS.items():
-    setattr(Term, f"__{_name}__", _operator(_op))
-    setattr(Term, f"__r{_name}__", _operator(_op, swap=True))
-
-
-def _is(value: Any, number: float) -> bool:
-    return isinstance(value, int | float) and value == number
-
-
-def _visit(value: Any, seen: Counter[Term]) -> Iterator[Term]:
-    """Yield each operation below a value once, operands first, counting how often each is used."""
-    if isinstance(value, Term):
-        seen[value] += 1
-        if seen[value] == 1:
-            for argument in value._args:
-                yield from _visit(argument, seen)
-            if value._op != "name":
-                yield value
-
-
-def _write(value: Any, names: dict[Term, str], bound: int = -1, *, root: bool = False) -> str:
-    if not isinstance(value, Term):
-        text = f"{value:.6g}" if isinstance(value, int | float) else str(value)
-        return f"({text})" if text.startswith("-") and bound > 2 else text
-    if value in names and not root:
-        return names[value]
-    op, args = value._op, value._args
-    if op == "name":
-        return str(args[0])
-    if op in _INFIX:
-        level = _INFIX[op]
-        left = _write(args[0], names, level)
-        right = args[1]
-        if op == "+" and isinstance(right, int | float) and right < 0:
-            op, right = "-", -right
-        elif op == "-" and isinstance(right, int | float) and right < 0:
-            op, right = "+", -right
-        text = f"{left} {op} {_write(right, names, level + 1)}"
-        return f"({text})" if level < bound else text
-    function = {"Hs": "H", "abs": "abs"}.get(op, op)
-    return f"{function}({', '.join(_write(a, names) for a in args)})"
-
-
-def equations(neuron: Any, *, dt: float) -> tuple[str, ...]:
+def equations(neuron: "Neuron", *, dt: float) -> tuple[str, ...]:
     """Write one step of a neuron as formulas, fixed parameters put in as numbers.
 
     Tensors keep their names. A state field with a prime is its value after the step. H is the spike's step function.
 
-    Args: neuron: a ``Neuron``. dt: length of the step, ms.
+    Args: dt: length of the step, ms.
     Returns: lines ``name = expression``, each using only names above it, the fields of the state and ``current``.
-    Raises: TypeError if the step is not elementwise.
+    Raises: TraceError if the step is not elementwise.
     """
-    known: dict[Any, Term] = {}
-    learned = [name for name, value in parameters(neuron).items() if isinstance(value, Tensor)]
-    fields = neuron.State._fields
-    terms = {name: Term(known, "name", (name,)) for name in (*learned, *fields, "current")}
-    bound = bind(neuron, {name: terms[name] for name in learned})
-    state, output = bound.step(neuron.State(*(terms[field] for field in fields)), terms["current"], dt=dt)
-    results = {"spikes": output, **{f"{field}'": value for field, value in zip(fields, state, strict=True)}}
-    uses: Counter[Term] = Counter()
-    order = [term for value in results.values() for term in _visit(value, uses)]
-    names: dict[Term, str] = {}
+    program = _tidy(trace_step(neuron, dt=dt))
+    ends = dict(program.outputs)
+    results = {"spikes": ends["spikes"], **{f"{field}'": ends[f"state.{field}"] for field in neuron.State._fields}}
+    names = {v: name.removeprefix("state.").removeprefix("param.") for v, name in enumerate(program.inputs)}
+    fresh = (name for name in (f"x{k}" for k in count(1)) if name not in names.values())
+    # A result is written under its own name; what is used more than once gets a name of its own.
+    own = {value: name for name, value in reversed(results.items()) if program.args(value)}
+    uses = Counter(a for i in program.body for a in i.args)
     lines = []
-    finals = {value: name for name, value in reversed(results.items()) if value in set(order)}
-    for term in order:
-        # A result is written under its own name; what is used more than once gets a name of its own.
-        if term in finals:
-            names[term] = finals[term]
-        elif uses[term] > 1:
-            names[term] = f"x{1 + sum(n.startswith('x') for n in names.values())}"
-        else:
-            continue
-        lines.append(f"{names[term]} = {_write(term, names, root=True)}")
-    rest = (name for name, value in results.items() if finals.get(value) != name)
-    return (*lines, *(f"{name} = {_write(results[name], names)}" for name in rest))
+    for value in _by_need(program, results.values()):
+        if value in own or (uses[value] > 1 and program.args(value)):
+            text = _write(program, names, value)
+            names[value] = own[value] if value in own else next(fresh)
+            lines.append(f"{names[value]} = {text}")
+    rest = (name for name, value in results.items() if own.get(value) != name)
+    return (*lines, *(f"{name} = {_write(program, names, results[name])}" for name in rest))
 
 
-def page(neuron: Any, equivalents: Mapping[str, str], *, dt: float) -> str:
+def page(neuron: "Neuron", equivalents: Mapping[str, str], *, dt: float) -> str:
     """Lay out what ``Neuron.describe`` prints: parameters, the equations of one step, names in other libraries."""
     kind = type(neuron)
     lines = [f"{kind.__name__}: {inspect.getdoc(kind) or ''}".split("\n")[0], "", "Parameters"]
@@ -168,8 +65,69 @@ def page(neuron: Any, equivalents: Mapping[str, str], *, dt: float) -> str:
     lines += ["", f"One step of {dt:g} ms (H(x) = 1 where x {'>' if neuron.strict else '>='} 0, else 0)"]
     try:
         lines += [f"  {line}" for line in equations(neuron, dt=dt)]
-    except (TypeError, AttributeError) as error:
+    except TraceError as error:
         lines.append(f"  not elementwise, see the source of {kind.__name__}.step ({error})")
     lines += ["", "Elsewhere"]
     lines += [f"  {peer}: {equivalents.get(peer, 'no equivalent')}" for peer in ("SpikingJelly", "snnTorch", "Norse")]
     return "\n".join(lines)
+
+
+def _tidy(program: Program) -> Program:
+    """Drop what a reader need not see and a kernel may need: a detach, a product with 0."""
+    builder = Builder(program.inputs)
+    new = list(range(len(program.inputs)))
+    for i in program.body:
+        args = [new[a] for a in i.args]
+        if i.op == "detach":
+            new.append(args[0])
+        elif i.op == "mul" and 0.0 in map(builder.constant, args):
+            new.append(builder.const(0.0))
+        else:
+            new.append(builder.copy(i, args))
+    return builder.finish({name: new[value] for name, value in program.outputs})
+
+
+def _by_need(program: Program, ends: Iterable[int]) -> Iterable[int]:
+    """List values in the order in which a reader who asks for ``ends`` needs them: operands just before their use."""
+    found: dict[int, None] = {}
+    waiting = [*ends][::-1]
+    while waiting:
+        missing = [a for a in program.args(waiting[-1]) if a not in found]
+        if missing:
+            waiting += missing[::-1]
+        else:
+            found[waiting.pop()] = None
+    return found
+
+
+def _write(program: Program, names: Names, value: int, bound: int = 0) -> str:
+    """Write a value as an expression, in brackets if it binds less tightly than ``bound``."""
+    if value in names:
+        return names[value]
+    i = program.body[value - len(program.inputs)]
+    if i.op == "const":
+        text, level = f"{i.constant:.6g}", _PRODUCT if i.constant < 0 else _ATOM
+    elif i.op == "neg":
+        text, level = f"-{_write(program, names, i.args[0], _PRODUCT + 1)}", _PRODUCT
+    elif i.op in _INFIX:
+        (sign, level), (left, right) = _INFIX[i.op], i.args
+        opposite = _opposite(program, names, right) if level == _SUM else None
+        if opposite is not None:
+            sign = "-" if sign == "+" else "+"
+        # Signs that bind equally are read from the left, but comparisons and powers are not.
+        first = _write(program, names, left, level if level in (_SUM, _PRODUCT) else level + 1)
+        text = f"{first} {sign} {opposite or _write(program, names, right, level + 1)}"
+    else:
+        function = "H" if i.op == "spike" else i.op
+        text, level = f"{function}({', '.join(_write(program, names, a) for a in i.args)})", _ATOM
+    return f"({text})" if level < bound else text
+
+
+def _opposite(program: Program, names: Names, value: int) -> str | None:
+    """Write -x for a value x that carries a minus of its own; None for any other."""
+    if value in names:
+        return None
+    i = program.body[value - len(program.inputs)]
+    if i.op == "const" and i.constant < 0:
+        return f"{-i.constant:.6g}"
+    return _write(program, names, i.args[0], _SUM + 1) if i.op == "neg" else None

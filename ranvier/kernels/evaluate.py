@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from ranvier.kernels.program import TRUTHS, Program
+from ranvier.core.program import TRUTHS, Program
 
 MEANING: Mapping[str, Callable[..., Tensor]] = {
     "neg": torch.neg, "abs": torch.abs, "sign": torch.sign, "floor": torch.floor, "round": torch.round,

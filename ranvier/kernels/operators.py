@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from ranvier.core.errors import ExecutorError
+from ranvier.core.program import Program, parse
 from ranvier.kernels import twin
 from ranvier.kernels.cpu import machine
 from ranvier.kernels.gpu import launch
-from ranvier.kernels.program import Program, parse
 
 _parse = lru_cache(maxsize=4096)(parse)
 

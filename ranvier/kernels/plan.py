@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ranvier.core.errors import TraceError, UnknownNameError
+from ranvier.core.errors import ConfigError, TraceError, UnknownNameError
 from ranvier.core.neuron import Neuron
-from ranvier.core.params import parameters
-from ranvier.kernels.program import Builder, Instruction, Program, lower, prune
-from ranvier.kernels.trace import trace_step
+from ranvier.core.params import bind, parameters
+from ranvier.core.program import Builder, Program, lower, prune
+from ranvier.core.surrogate import Surrogate
+from ranvier.core.trace import trace_step
 from ranvier.kernels.vjp import vjp
 
 
@@ -31,17 +32,20 @@ class Programs:
 class Plan:
     """How a neuron is run with a time step and with chosen outputs.
 
-    Args: neuron: its description; parameters that are tensors may be given anew at every run.
-    dt: time step, ms. outputs: what is returned of every step: "spikes" and names of state variables.
+    Args:
+        neuron: its description. Parameters that are tensors may be given anew at every run, but for those of its
+            surrogate, which become numbers.
+        dt: time step, ms. outputs: what is returned of every step: "spikes" and names of state variables.
     """
 
     def __init__(self, neuron: Neuron, dt: float, outputs: tuple[str, ...]) -> None:
+        where = f"plan of {type(neuron).__name__}"
+        neuron = plain_surrogate(neuron, where=where)
         self.neuron, self.dt, self.outputs = neuron, float(dt), outputs
         self.fields: tuple[str, ...] = neuron.State._fields
         self.learned = tuple(name for name, value in parameters(neuron).items() if isinstance(value, Tensor))
         for name in outputs:
             if name not in ("spikes", *self.fields):
-                where = f"plan of {type(neuron).__name__}"
                 raise UnknownNameError.among(where, name, ("spikes", *self.fields), kind="output")
         self.programs = self._trace()  # or, for a step that is not elementwise, the reason why there are none
         found = None if isinstance(self.programs, TraceError) else self.programs
@@ -59,9 +63,26 @@ class Plan:
 def plan(neuron: Neuron, *, dt: float = 1.0, outputs: tuple[str, ...] = ("spikes",)) -> Plan:
     """Plan how a neuron is run; make it once, use it for every sequence.
 
-    Raises: UnknownNameError if an output is neither "spikes" nor a state variable.
+    Raises: UnknownNameError if an output is neither "spikes" nor a state variable; ConfigError as ``plain_surrogate``.
     """
     return Plan(neuron, dt, outputs)
+
+
+def plain_surrogate(neuron: Neuron, *, where: str) -> Neuron:
+    """Turn a surrogate's tensors into numbers: a kernel is made for one derivative, the same for all neurons.
+
+    Raises: ConfigError for a tensor of more than one element; ``where`` is named in it.
+    """
+    values = {
+        name: value for name, value in parameters(neuron).items()
+        if isinstance(value, Tensor) and isinstance(getattr(neuron, name.split(".")[0]), Surrogate)
+    }  # fmt: skip
+    for name, value in values.items():
+        if value.numel() != 1:
+            got, mend = f"a tensor of shape {tuple(value.shape)}", "Kernels are made for one derivative."
+            raise ConfigError(f"{where}, {name}", expected="one number for all neurons", got=got, mend=mend)
+    plain: Neuron = bind(neuron, {name: value.item() for name, value in values.items()}) if values else neuron
+    return plain
 
 
 def split(traced: Program, outputs: tuple[str, ...], *, where: str) -> Programs:
@@ -103,14 +124,5 @@ def _rewrite(traced: Program, inputs: tuple[str, ...], cut: dict[int, str], outp
         if value in cut:
             new[value] = inputs.index(cut[value])
         elif all(a in new for a in i.args):
-            new[value] = _copy(builder, i, tuple(new[a] for a in i.args))
+            new[value] = builder.copy(i, [new[a] for a in i.args])
     return prune(builder.finish({name: new[value] for name, value in outputs.items()}))
-
-
-def _copy(builder: Builder, i: Instruction, args: tuple[int, ...]) -> int:
-    if i.op == "const":
-        return builder.const(i.constant)
-    if i.op == "spike":
-        assert i.surrogate is not None
-        return builder.spike(args[0], i.surrogate, i.strict)
-    return builder.op(i.op, *args)

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ranvier.core.program import Program
 from ranvier.kernels.evaluate import evaluate
-from ranvier.kernels.program import Program
 
 
 class Coefficient(NamedTuple):

@@ -9,8 +9,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from ranvier.core.errors import TraceError
-from ranvier.kernels.program import Builder, Instruction, Program
-from ranvier.kernels.trace import trace_function
+from ranvier.core.program import Builder, Program
+from ranvier.core.trace import trace_function
 
 Partial = Callable[[Builder, Sequence[int], int, int], "list[int | None]"]
 
@@ -94,7 +94,7 @@ def vjp(program: Program, wrt: Sequence[str], *, where: str = "step") -> Program
     b = Builder(inputs)
     forward = list(range(len(program.inputs)))
     for i in program.body:
-        forward.append(_replay(b, i, [forward[a] for a in i.args]))
+        forward.append(b.lower(i, [forward[a] for a in i.args]))
 
     gradients: dict[int, int] = {}
 
@@ -128,14 +128,3 @@ def program_needs_gradient(program: Program, value: int) -> bool:
     """Tell whether a value may carry a gradient at all: it is an input or computed, not a constant."""
     index = value - len(program.inputs)
     return index < 0 or program.body[index].op != "const"
-
-
-def _replay(b: Builder, i: Instruction, args: list[int]) -> int:
-    """Write an instruction of the forward program into the backward one, in its lowered form."""
-    if i.op == "const":
-        return b.const(i.constant)
-    if i.op == "spike":
-        return b.op("gt" if i.strict else "ge", args[0], b.const(0.0))
-    if i.op == "detach":
-        return args[0]
-    return b.op(i.op, *args)

@@ -84,7 +84,8 @@ class IF(Neuron):
     ) -> Self:  # fmt: skip
         """Make the neuron that snnTorch calls Leaky with beta=1. Args: as there.
 
-        Without leak it makes no difference to the spikes whether the reset comes at once or at the next step.
+        Without leak it makes no difference to the spikes whether the reset comes at once or at the next step, except
+        where v exceeds twice the threshold: see ``LIF.like_snntorch``.
         """
         one_of("IF.like_snntorch(reset_mechanism)", reset_mechanism, Mechanism)
         return cls(v_th=threshold, reset=reset_of_snntorch(reset_mechanism), strict=True, surrogate=ATan())

@@ -11,6 +11,7 @@ from ranvier.core.neuron import Neuron
 from ranvier.core.params import bind, parameters
 from ranvier.core.units import parse
 from ranvier.kernels.dispatch import Executor
+from ranvier.kernels.plan import plain_surrogate
 
 
 def adopt(module: nn.Module, neuron: object, learn: Iterable[str]) -> Neuron:
@@ -25,6 +26,7 @@ def adopt(module: nn.Module, neuron: object, learn: Iterable[str]) -> Neuron:
     where = type(module).__name__
     if not isinstance(neuron, Neuron):
         raise stranger(where, neuron, expected="a neuron description")
+    neuron = plain_surrogate(neuron, where=where)
     known = parameters(neuron)
     if isinstance(learn, str):
         raise ConfigError(f"{where}.learn", expected="a tuple of names", got=repr(learn), mend=f"Write ({learn!r},).")
@@ -35,11 +37,8 @@ def adopt(module: nn.Module, neuron: object, learn: Iterable[str]) -> Neuron:
         if name.startswith("surrogate."):
             mend = "It shapes gradients but has none itself."
             raise ConfigError(f"{where}.learn", expected="a parameter of the dynamics", got=repr(name), mend=mend)
-    neuron = _plain_surrogate(where, neuron, known)
     tensors: dict[str, Tensor] = {}
     for name, value in known.items():
-        if name.startswith("surrogate."):
-            continue
         if name in names or isinstance(value, Tensor):
             floating = torch.as_tensor(value).detach().clone()
             tensors[name] = floating if floating.is_floating_point() else floating.to(torch.get_default_dtype())
@@ -99,19 +98,6 @@ def checked_executor(where: str, executor: Executor) -> Executor:
     if executor not in get_args(Executor):
         raise UnknownNameError.among(f"{where}.executor", str(executor), get_args(Executor), kind="executor")
     return executor
-
-
-def _plain_surrogate(where: str, neuron: Neuron, known: dict[str, float | Tensor]) -> Neuron:
-    """Turn the surrogate's tensors into numbers: kernels are made for one derivative, the same for all neurons."""
-    shapes = {
-        name: value for name, value in known.items() if isinstance(value, Tensor) and name.startswith("surrogate.")
-    }
-    for name, value in shapes.items():
-        if value.numel() != 1:
-            got = f"a tensor of shape {tuple(value.shape)}"
-            raise ConfigError(f"{where}, {name}", expected="one number for all neurons", got=got)
-    plain: Neuron = bind(neuron, {name: value.item() for name, value in shapes.items()})
-    return plain
 
 
 def _holder(module: nn.Module, name: str) -> tuple[nn.Module, str]:

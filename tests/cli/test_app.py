@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 
@@ -59,3 +60,20 @@ def test_help_is_there_in_a_moment():
     page = subprocess.run([sys.executable, "-c", code, "--help"], check=True, capture_output=True, text=True)
     assert page.stdout.startswith("Usage: ranvier ")
     assert time.monotonic() - began[1] < 10  # 0.3 s on a quiet machine
+
+
+def test_a_warning_is_one_line_on_stderr_without_file_and_code(shell, monkeypatch):
+    def warned(name):
+        warnings.warn("slower than it could be", RuntimeWarning, stacklevel=1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ranvier.systems.load", warned)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        result = shell("check", "stbp")
+    assert result.stderr == "note: slower than it could be\nstopped by SIGINT\n"
+
+
+def test_no_command_s_summary_is_cut_off(shell):
+    assert "..." not in shell("--help").output.partition("Commands:")[2]
+    assert "..." not in shell("data", "--help").output.partition("Commands:")[2]

@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from ranvier.kernels.cpu import machine
 from ranvier.kernels.gpu import launch
 
@@ -23,7 +25,8 @@ def test_an_absent_kernel_comes_with_its_reason_and_the_mend(shell, monkeypatch)
     page = shell("doctor").stdout
     assert "no such file: _machine.so" in page
     assert "pip install ranvier anew with a C++ compiler" in page
-    assert "pip install ranvier[gpu]" in page
+    assert "there is no CUDA device" in page
+    assert "ranvier[gpu]" in page
 
 
 def test_present_kernels_are_good(shell, monkeypatch):
@@ -53,3 +56,34 @@ def test_a_runs_folder_that_is_a_file_is_broken(shell, tmp_path):
     result = shell("doctor")
     assert result.exit_code == 1
     assert "Mend its permissions, or use --runs elsewhere." in result.stdout
+
+
+def test_the_compiled_kernel_is_tried_and_named_by_its_instructions(shell, monkeypatch):
+    if machine.absence() is not None:
+        pytest.skip("the C++ extension is not built")
+    words = findings(shell)["C++ kernel"]["words"]
+    assert "AVX" in words or "baseline" in words
+    assert "a trial run gives the spikes of the plain reference" in words
+    real = machine.forward
+    monkeypatch.setattr(machine, "forward", lambda *a, **k: Wrong(real(*a, **k)))
+    wrong = findings(shell)["C++ kernel"]
+    assert wrong["state"] == "broken"
+    assert "differs from the plain reference" in wrong["words"]
+
+
+def Wrong(result):
+    return result._replace(outputs=[1 - spikes for spikes in result.outputs])
+
+
+def test_a_data_set_that_cannot_be_read_is_broken_and_other_files_are_none(shell, tmp_path, monkeypatch):
+    for name, file in (("mnist", "mnist.npz"), ("cifar10", "notes.txt")):
+        (tmp_path / "all" / name).mkdir(parents=True)
+        (tmp_path / "all" / name / file).write_text("x")
+    monkeypatch.setenv("RANVIER_DATA", str(tmp_path / "all"))
+    parts = findings(shell)
+    assert parts["data: mnist"]["state"] == "broken"
+    assert "mnist.npz" in parts["data: mnist"]["words"]
+    assert parts["data: mnist"]["mend"] == "Delete the file, then ranvier data fetch mnist"
+    assert parts["data: cifar10"]["state"] == "absent"
+    assert parts["data: nmnist"]["words"] == "embedded sample: 100 test samples"
+    assert f"RANVIER_DATA={tmp_path / 'all'}" in parts["data folders"]["words"]

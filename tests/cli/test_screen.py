@@ -85,3 +85,54 @@ def test_shares_are_written_in_per_cent_and_other_figures_as_numbers():
     assert number("dead", 0.5) == "50.0 %"
     assert number("loss", 0.12345) == "0.123"
     assert render({"lr": 1.0, "loss": 1.0}) == "loss 1"
+
+
+LONG = "/".join(["folder"] * 300)
+
+
+def test_a_table_in_a_pipe_is_as_wide_as_its_content_and_no_wider(monkeypatch, capsys):
+    plain = Screen.open()
+    shown = table("name", "place")
+    shown.add_row("a", LONG)
+    shown.add_row("b", "short")
+    plain.show(shown)
+    assert capsys.readouterr().out == f"name  place\na     {LONG}\nb     short\n"
+
+
+def test_what_looks_like_markup_is_printed_as_it_is(capsys):
+    plain = Screen.open()
+    shown = table("place")
+    shown.add_row("runs/[red]x[/red]/:smile:")
+    plain.show(shown)
+    plain.say("[bold]12[/bold] :smile:")
+    assert capsys.readouterr().out == "place\nruns/[red]x[/red]/:smile:\n[bold]12[/bold] :smile:\n"
+
+
+def test_a_line_at_a_terminal_breaks_between_words_and_leaves_paths_whole():
+    live = Screen(Console(file=io.StringIO(), force_terminal=True, width=30, highlight=False, color_system=None), False)
+    live.say(f"go on with: ranvier resume {LONG}")
+    assert printed(live).splitlines() == ["go on with: ranvier resume", LONG]
+
+
+def test_the_last_thing_told_in_a_pipe_is_printed_even_soon_after_another_and_after_an_error(clock):
+    plain = screen()
+
+    def work():
+        with plain.watch("stbp") as watch:
+            for fraction, words in ((0.1, "one"), (0.2, "two"), (0.3, "three")):
+                watch(fraction, words)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        work()
+    assert printed(plain).splitlines() == ["stbp  10 %  one", "stbp  30 %  three"]
+
+
+def test_at_a_narrow_terminal_the_bar_stays_and_the_figures_take_more_lines():
+    live = Screen(Console(file=io.StringIO(), force_terminal=True, width=60, color_system=None, highlight=False), False)
+    with live.watch("stbp") as watch:
+        watch(0.5, "epoch 20 of 40", loss=0.25, train_accuracy=0.9, test_accuracy=0.9, rate=0.1, dead=0.04)
+    page = printed(live)
+    assert "…" not in page
+    for words in ("━━━━━", " 50 %", "epoch 20 of 40", "train accuracy 90.0 %", "dead 4.0 %"):
+        assert words in page, page

@@ -118,20 +118,21 @@ def test_two_runs_within_a_second_get_folders_of_their_own(shell, tmp_path, tiny
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_run_told_to_stop_saves_says_how_to_go_on_and_ends_as_if_never_stopped(shell, tmp_path, tiny, number, code):
-    options = [*tiny, "--set=epochs=50", "--set=saving.log_steps=1"]
+    options = [word for word in tiny if "epochs" not in word] + ["--set=epochs=40", "--set=saving.log_steps=1"]
     with subprocess.Popen(
         [sys.executable, "-c", "from ranvier.cli import main; main()", "run", "stbp", *options],
-        cwd=tmp_path, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     ) as run:  # fmt: skip
         try:
-            folder = _wait_for_steps(tmp_path / "runs", 2)
+            folder = _wait_for_steps(run, tmp_path / "runs", 2)
             run.send_signal(number)
-            printed = run.communicate(timeout=240)[0]
+            printed, faults = run.communicate(timeout=60)
         finally:
             run.kill()
-    assert run.returncode == code
+    assert run.returncode == code, faults
     assert f"Go on with: ranvier resume {folder.relative_to(tmp_path)}" in printed
-    assert 2 <= Run.open(folder).newest().checkpoint.step < 100
+    assert 2 <= Run.open(folder).newest().checkpoint.step < 80
     if number == signal.SIGTERM:
         return  # once is enough for what follows
     assert shell("resume", folder).exit_code == 0
@@ -143,10 +144,12 @@ def test_a_run_told_to_stop_saves_says_how_to_go_on_and_ends_as_if_never_stopped
         assert torch.equal(weight, here[name]), name
 
 
-def _wait_for_steps(runs: Path, steps: int) -> Path:
-    for _ in range(2400):
+def _wait_for_steps(run: subprocess.Popen[str], runs: Path, steps: int) -> Path:
+    until = time.monotonic() + 60
+    while time.monotonic() < until and run.poll() is None:
         rows = [path for path in runs.glob("*/metrics.jsonl") if path.read_text().count("\n") >= steps]
         if rows:
             return rows[0].parent
-        time.sleep(0.1)
-    raise AssertionError("no steps within minutes")
+        time.sleep(0.02)
+    run.kill()  # where it has not ended by itself
+    raise AssertionError(f"no {steps} steps; exit code {run.wait()}:\n{''.join(run.communicate())}")

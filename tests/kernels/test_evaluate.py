@@ -1,7 +1,7 @@
 import torch
 
+from ranvier.core.program import ARITY, Builder
 from ranvier.kernels.evaluate import MEANING, evaluate
-from ranvier.kernels.program import ARITY, Builder
 
 
 def test_every_operation_that_executors_see_has_a_meaning():

@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from ranvier.core.errors import TraceError
+from ranvier.core.program import ARITY, Builder, Instruction, Program, lower
 from ranvier.core.surrogate import spike
 from ranvier.core.surrogates.atan import ATan
 from ranvier.kernels.evaluate import MEANING, evaluate
-from ranvier.kernels.program import ARITY, Builder, Instruction, Program, lower
 from ranvier.kernels.vjp import PARTIALS, vjp
 
 X = torch.tensor([0.3, 1.7, 0.9, 2.2], dtype=torch.float64)

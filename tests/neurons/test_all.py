@@ -13,9 +13,9 @@ from ranvier.core.errors import ConfigError
 from ranvier.core.formula import equations
 from ranvier.core.neuron import Neuron
 from ranvier.core.params import parameters, unit_of
+from ranvier.core.program import lower
+from ranvier.core.trace import trace_step
 from ranvier.kernels.evaluate import evaluate
-from ranvier.kernels.program import lower
-from ranvier.kernels.trace import trace_step
 
 KINDS = [getattr(room, name) for name in room.__all__]
 every = pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.__name__)

@@ -81,16 +81,27 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--kills", type=int, required=True)
+    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    rng = random.Random(0)
+    rng = random.Random(options.seed)
     began = time.monotonic()
     whole = options.folder / "whole"
     assert os.waitpid(fork(whole), 0)[1] == 0
     seconds = time.monotonic() - began
     expected = final(whole)
-    seen = {"kills": 0, "trainings": 0, "identical": 0, "writing": 0, "resumed": 0, "by": {}, "faults": []}
+    seen = {
+        "kills": 0,
+        "trainings": 0,
+        "identical": 0,
+        "identical_resumes": 0,
+        "writing": 0,
+        "resumed": 0,
+        "by": {},
+        "faults": [],
+    }
     while seen["kills"] < options.kills and not seen["faults"]:
         folder = options.folder / f"run-{seen['trainings']}"
+        killed: list[str] = []  # by what; each is followed by a resume
         while True:
             child = fork(folder)
             number = rng.choice(SIGNALS)
@@ -104,13 +115,17 @@ def main() -> None:
             if status not in (-number, INTERRUPTED):
                 seen["faults"].append(f"exit status {status} after {number.name}")
                 break
+            killed.append(number.name)
             seen["kills"] += 1
             seen["by"][number.name] = seen["by"].get(number.name, 0) + 1
             seen["writing"] += bool(list(folder.glob("checkpoints/.step-*")))
             seen["resumed"] += bool(list(folder.glob("checkpoints/step-*")))
         seen["trainings"] += 1
-        seen["identical"] += final(folder) == expected if not seen["faults"] else 0
-    sys.stdout.write(json.dumps({**seen, "seconds": time.monotonic() - began, "steps": expected[1][-1]["step"]}))
+        same = not seen["faults"] and final(folder) == expected
+        seen["identical"] += same
+        seen["identical_resumes"] += same and len(killed)
+    about = {"seed": options.seed, "seconds": round(time.monotonic() - began, 1), "steps": expected[1][-1]["step"]}
+    sys.stdout.write(json.dumps({**seen, **about}))
 
 
 if __name__ == "__main__":

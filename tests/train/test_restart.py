@@ -19,6 +19,7 @@ def test_trainings_killed_at_random_instants_end_in_the_same_bits_and_metrics(tm
     assert seen["faults"] == [], done.stderr
     assert seen["kills"] >= KILLS
     assert seen["identical"] == seen["trainings"] > 5
+    assert seen["identical_resumes"] == seen["kills"]
     assert set(seen["by"]) == {"SIGKILL", "SIGTERM", "SIGINT"}
     assert seen["resumed"] > KILLS / 3  # most kills came when there was something to resume from
     assert seen["writing"] > 0  # and some while a checkpoint was being written

@@ -15,8 +15,9 @@ class PotentialDependent(Surrogate):
 
     g(x) = (1 + erf((x - sigma/2) / (sqrt(2) sigma))) / 2. Its area is 1 and its peak lies at sigma / 2.
 
-    Args: sigma: standard deviation of the membrane potential before the reset, mV: measured, one number or a tensor of
-        one for each channel. The paper takes it over batch, space and the steps seen so far, and 1 where it is 0.
+    Args: sigma: standard deviation of the membrane potential before the reset, mV: measured. The paper takes one for
+        each channel, over batch, space and the steps seen so far, and 1 where it is 0; a tensor of those works in
+        ``step``, while kernels and layers take one number.
     """
 
     sigma: Mv = 1.0

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from ranvier.kernels.program import Program
+from ranvier.core.program import Program
 
 FIRST = frozenset({"add", "sub", "mul", "div"})  # may be the first half of a fused pair
 COMPARISONS = frozenset({"gt", "ge", "lt", "le", "eq", "ne"})

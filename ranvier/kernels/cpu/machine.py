@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined] # public, though not marked so
 
 from ranvier.core.errors import ExecutorError
+from ranvier.core.program import Program, prune
 from ranvier.kernels.cpu.encode import encode
-from ranvier.kernels.program import Program, prune
 from ranvier.kernels.twin import Backward, Coefficient, Forward
 
 if TYPE_CHECKING:

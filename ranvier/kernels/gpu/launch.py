@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from ranvier.core.errors import DtypeError, ExecutorError, MissingExtraError, ShapeError
+from ranvier.core.program import Program
 from ranvier.kernels.gpu.layout import Layout, layout
 from ranvier.kernels.gpu.source import print_backward, print_forward
-from ranvier.kernels.program import Program
 from ranvier.kernels.twin import Backward, Coefficient, Forward
 
 BLOCK, WARPS = 128, 4  # neurons and warps of a Triton program: one neuron a thread leaves registers for long chunks

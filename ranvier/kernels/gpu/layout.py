@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from ranvier.core.errors import FormatError
-from ranvier.kernels.program import ARITY, Program
+from ranvier.core.program import ARITY, Program
 
 _INPUT = re.compile(r"current|coef\.[0-9]+|state\.\w+")
 _OUTPUT = re.compile(r"(state|out)\.\w+")

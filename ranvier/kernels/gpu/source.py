@@ -12,8 +12,8 @@ Axes: T time, N neurons.
 import math
 from collections.abc import Mapping, Sequence
 
+from ranvier.core.program import Instruction, Program, prune
 from ranvier.kernels.gpu.layout import Layout, check_vjp, layout
-from ranvier.kernels.program import Instruction, Program, prune
 
 EXPRESSIONS: Mapping[str, str] = {
     # Triton writes -x as 0 - x, which has the wrong sign at 0.

@@ -23,7 +23,7 @@ from ranvier.core.errors import ConfigError
 from ranvier.core.reset import Subtract
 from ranvier.core.seeds import derive
 from ranvier.core.system import Paper, System, Watcher
-from ranvier.data.augment import Affine
+from ranvier.data.augment import Affine, Chain, Dropout
 from ranvier.data.events import Events
 from ranvier.data.frames import NumWindows
 from ranvier.data.loader import LabelledSet, Loader, preload, same
@@ -34,7 +34,7 @@ from ranvier.nn import Sequential, Spiking
 from ranvier.report import Results
 from ranvier.rules import BPTT
 from ranvier.runs import Run
-from ranvier.train import AdamW, Cosine, Optimiser, Saving, Schedule, Train, Trainer
+from ranvier.train import AdamW, OneCycle, Optimiser, Saving, Schedule, Train, Trainer
 from ranvier.train.losses import MembraneCrossEntropy
 
 SACCADE_US = 105_000
@@ -51,10 +51,12 @@ class Config:
         recordings: "embedded", the sample that comes with the package; "found", what lies in RANVIER_DATA.
         limit: only so many recordings of each split, the first ones; None: all.
         num_frames: time steps, of 315 ms / num_frames each. shrink: each shrink x shrink pixels become one.
+        values: of a pixel in a frame, its "counts" of events or "binary".
         channels: of the 3 x 3 convolutions, each followed by LIF neurons and 2 x 2 max pooling.
         norm: "batch", over batch, time and space; "none".
         tau_m, tau_readout: membrane time constants, ms. dropout: share of the read-out's inputs, drawn at each step.
         augment: by how much training recordings are moved, turned, stretched and slanted.
+        drop_events: up to this share of their events, drawn for each, is dropped.
         horizon: steps through which gradients flow back in time; None: all.
     """
 
@@ -62,19 +64,21 @@ class Config:
     task: Literal["digit", "order"] = "digit"
     recordings: Literal["embedded", "found"] = "embedded"
     limit: int | None = None
-    num_frames: int = 8
-    shrink: int = 1
-    channels: tuple[int, ...] = (16, 32, 64)
+    num_frames: int = 5
+    shrink: int = 2
+    values: Literal["counts", "binary"] = "counts"
+    channels: tuple[int, ...] = (32, 64)
     norm: Literal["batch", "none"] = "batch"
-    tau_m: float = 80.0
+    tau_m: float = 100.0
     tau_readout: float = 400.0
-    dropout: float = 0.2
-    augment: Affine = field(default_factory=lambda: Affine(shift=2.0, angle=12.0, scale=0.12, shear=0.15))
+    dropout: float = 0.3
+    augment: Affine = field(default_factory=lambda: Affine(shift=1.5, angle=12.0, scale=0.12, shear=0.12))
+    drop_events: float = 0.2
     epochs: int = 40
     batch_size: int = 32
-    label_smoothing: float = 0.05
-    optimiser: Optimiser = field(default_factory=lambda: AdamW(lr=3e-3))
-    schedule: Schedule = field(default_factory=Cosine)
+    label_smoothing: float = 0.1
+    optimiser: Optimiser = field(default_factory=lambda: AdamW(lr=2e-3))
+    schedule: Schedule = field(default_factory=lambda: OneCycle(peak=0.15))
     horizon: int | None = None
     saving: Saving = field(default_factory=Saving)
 
@@ -90,6 +94,8 @@ class Config:
             raise ConfigError("stbp: channels", expected="pixels left after pooling", got=str(self.channels), mend=mend)
         if not 0 <= self.dropout < 1:
             raise ConfigError("stbp: dropout", expected="a share in [0, 1)", got=str(self.dropout))
+        if not 0 <= self.drop_events <= 1:
+            raise ConfigError("stbp: drop_events", expected="a share in [0, 1]", got=str(self.drop_events))
         if self.task == "order" and self.num_frames % NUM_SACCADES:
             mend = "A frame must not hold parts of two saccades."
             raise ConfigError("stbp: num_frames", expected="a multiple of 3", got=str(self.num_frames), mend=mend)
@@ -165,7 +171,9 @@ def train(config: Config, folder: Path, watch: Watcher) -> str:
 
 
 def measure(config: Config, seed: int, progress: Progress) -> Measured:
-    """Train from a seed and give the share of right answers on recordings that were held out.
+    """Train from a seed and judge on recordings that were held out.
+
+    Returns: "accuracy", share of right answers; "rate", spikes a neuron and step, which shows that nothing fell silent.
 
     Raises: KeyboardInterrupt, with the name of the signal, if told to stop.
     """
@@ -177,12 +185,13 @@ def measure(config: Config, seed: int, progress: Progress) -> Measured:
     outcome = trainer.fit(watch=watch)
     if outcome.state == "interrupted":
         raise KeyboardInterrupt(outcome.words)
-    return {"accuracy": trainer.judge().accuracy or 0.0}
+    last = outcome.history[-1]
+    return {"accuracy": last["test_accuracy"], "rate": last["rate"]}
 
 
 def _trainer(config: Config) -> Trainer:
     framing = NumWindows(
-        num=config.num_frames, duration=nmnist.DURATION_MS, start=0.0, values="binary", shrink=config.shrink
+        num=config.num_frames, duration=nmnist.DURATION_MS, start=0.0, values=config.values, shrink=config.shrink
     )
     return Trainer(
         net=build(config),
@@ -191,7 +200,7 @@ def _trainer(config: Config) -> Trainer:
         train=Loader(
             samples=_samples(config, "train"),
             encode=framing,
-            augment=config.augment,
+            augment=Chain((config.augment, Dropout(most=config.drop_events))),
             batch_size=config.batch_size,
             seed=config.seed,
         ),
@@ -245,12 +254,13 @@ ORDER = Config(
     num_frames=9,
     shrink=2,
     channels=(8, 16),
-    norm="none",
-    tau_m=40.0,
-    tau_readout=200.0,
+    tau_m=30.0,
+    tau_readout=100.0,
+    values="binary",
     dropout=0.0,
     augment=Affine(shift=1.0),
-    epochs=8,
+    drop_events=0.0,
+    epochs=10,
     optimiser=AdamW(lr=6e-3),
 )
 
@@ -271,7 +281,7 @@ SYSTEM = System(
     claim=Claim(
         sentence="Credit that flows back through time is what lets a network learn from the order of events.",
         measure=measure,
-        passes=lambda measured: measured["accuracy"] >= 0.8,
+        passes=lambda measured: measured["accuracy"] >= 0.83,
         config=ORDER,
         control=replace(ORDER, horizon=1),
         minutes=1.0,

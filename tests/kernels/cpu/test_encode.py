@@ -1,8 +1,8 @@
 """Encoding programs: what is fused, how few registers are used."""
 
+from ranvier.core.program import Builder, Program
 from ranvier.kernels.cpu.encode import encode, select
 from ranvier.kernels.plan import plan
-from ranvier.kernels.program import Builder, Program
 from ranvier.neurons.lif import LIF
 
 NAMES = [

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from ranvier.core.program import ARITY, Builder, Op
 from ranvier.kernels.cpu import machine
-from ranvier.kernels.program import ARITY, Builder, Op
 
 pytestmark = pytest.mark.skipif(machine.absence() is not None, reason=str(machine.absence()))
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from ranvier.core.program import ARITY, Builder, Program, lower
 from ranvier.kernels import twin
 from ranvier.kernels.cpu import machine
 from ranvier.kernels.plan import plan
-from ranvier.kernels.program import ARITY, Builder, Program, lower
 from ranvier.neurons.lif import LIF
 
 pytestmark = pytest.mark.skipif(machine.absence() is not None, reason=str(machine.absence()))

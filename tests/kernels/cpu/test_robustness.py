@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from ranvier.core.errors import ExecutorError
+from ranvier.core.program import Builder
 from ranvier.kernels.cpu import machine
 from ranvier.kernels.cpu.encode import Encoded, encode
 from ranvier.kernels.plan import plan
-from ranvier.kernels.program import Builder
 from ranvier.neurons.lif import LIF
 
 pytestmark = pytest.mark.skipif(machine.absence() is not None, reason=str(machine.absence()))

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ranvier.core.errors import DtypeError, ExecutorError, MissingExtraError, ShapeError
+from ranvier.core.program import Program
 from ranvier.kernels.gpu import launch
 from ranvier.kernels.gpu.launch import absence, backward, chunk_length, forward
-from ranvier.kernels.program import Program
 from ranvier.kernels.twin import Coefficient
 
 HERE = Path(__file__).parent

@@ -1,8 +1,8 @@
 import pytest
 
 from ranvier.core.errors import FormatError
+from ranvier.core.program import Builder, Instruction, Program, lower, parse
 from ranvier.kernels.gpu.layout import check_vjp, layout
-from ranvier.kernels.program import Builder, Instruction, Program, lower, parse
 from ranvier.kernels.vjp import vjp
 
 

@@ -3,8 +3,8 @@ import math
 
 import pytest
 
+from ranvier.core.program import ARITY, Builder, Instruction, Program, lower, parse
 from ranvier.kernels.gpu.source import EXPRESSIONS, print_backward, print_forward
-from ranvier.kernels.program import ARITY, Builder, Instruction, Program, lower, parse
 from ranvier.kernels.vjp import vjp
 
 

@@ -10,10 +10,10 @@ import triton.language as tl
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
+from ranvier.core.program import ARITY, Builder, Program, lower
 from ranvier.core.surrogates.atan import ATan
 from ranvier.kernels.gpu.launch import BLOCK, FORWARD_CHUNK, WARPS, chunk_length, load
 from ranvier.kernels.gpu.source import print_backward, print_forward
-from ranvier.kernels.program import ARITY, Builder, Program, lower
 from ranvier.kernels.vjp import vjp
 
 

@@ -1,8 +1,8 @@
 import pytest
 
 from ranvier.core.errors import FormatError
+from ranvier.core.program import Builder, lower, parse, prune
 from ranvier.core.surrogates.atan import ATan
-from ranvier.kernels.program import Builder, lower, parse, prune
 
 
 def leaky():

@@ -12,7 +12,7 @@ Truth values are 0 and 1. The text form is what travels through PyTorch's operat
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -61,6 +61,11 @@ class Program:
             lines.append(" ".join([str(number), instruction.op, *operands]))
         lines.append("out " + " ".join(f"{name}={value}" for name, value in self.outputs))
         return "\n".join(lines)
+
+    def args(self, value: int) -> tuple[int, ...]:
+        """Return the numbers of the values that a value is computed from; none for an input or a constant."""
+        index = value - len(self.inputs)
+        return self.body[index].args if index >= 0 else ()
 
 
 def parse(text: str) -> Program:
@@ -153,6 +158,24 @@ class Builder:
         """Append a spike: 1 where x >= 0 (x > 0 if strict)."""
         return self._add(Instruction("spike", (x,), surrogate=surrogate, strict=strict))
 
+    def copy(self, i: Instruction, args: Sequence[int]) -> int:
+        """Append an instruction of another program, reading the values ``args`` of this one."""
+        if i.op == "const":
+            return self.const(i.constant)
+        if i.op == "spike":
+            assert i.surrogate is not None
+            return self.spike(args[0], i.surrogate, i.strict)
+        return self.op(i.op, *args)
+
+    def lower(self, i: Instruction, args: Sequence[int]) -> int:
+        """Append an instruction without what only derivatives care about.
+
+        A spike becomes a comparison with 0, a detach its operand.
+        """
+        if i.op == "spike":
+            return self.op("gt" if i.strict else "ge", args[0], self.const(0.0))
+        return args[0] if i.op == "detach" else self.copy(i, args)
+
     def _add(self, instruction: Instruction) -> int:
         if instruction not in self._known:
             self._known[instruction] = len(self.inputs) + len(self.body)
@@ -185,12 +208,5 @@ def lower(program: Program) -> Program:
     builder = Builder(program.inputs)
     new = list(range(len(program.inputs)))
     for i in program.body:
-        if i.op == "spike":
-            new.append(builder.op("gt" if i.strict else "ge", new[i.args[0]], builder.const(0.0)))
-        elif i.op == "detach":
-            new.append(new[i.args[0]])
-        elif i.op == "const":
-            new.append(builder.const(i.constant))
-        else:
-            new.append(builder.op(i.op, *(new[a] for a in i.args)))
+        new.append(builder.lower(i, [new[a] for a in i.args]))
     return builder.finish({name: new[value] for name, value in program.outputs})

@@ -2,17 +2,19 @@
 
 import math
 import operator
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ranvier.core.errors import TraceError
-from ranvier.core.neuron import Neuron
 from ranvier.core.params import bind, parameters
+from ranvier.core.program import Builder, Op, Program
 from ranvier.core.surrogate import Soft, spike
-from ranvier.kernels.program import Builder, Op, Program
+
+if TYPE_CHECKING:
+    from ranvier.core.neuron import Neuron
 
 
 class Symbol:
@@ -23,7 +25,9 @@ class Symbol:
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
-        trace = next(a._trace for a in (*args, *(kwargs or {}).values()) if isinstance(a, Symbol))
+        given = (*args, *(kwargs or {}).values())
+        flat = (x for a in given for x in (a if isinstance(a, list | tuple) else (a,)))
+        trace = next(x._trace for x in flat if isinstance(x, Symbol))
         return trace.call(func, args, kwargs or {})
 
     def __getattr__(self, name: str) -> Any:
@@ -51,6 +55,15 @@ class Symbol:
     def __bool__(self) -> bool:
         raise self._trace.refuse("a branch on the value of a tensor", "Use torch.where(condition, a, b).")
 
+    def __float__(self) -> float:
+        raise self._trace.refuse("a number made of a tensor", "Use functions that take both, such as ranvier.exp.")
+
+    def __getitem__(self, index: Any) -> "Symbol":
+        raise self._trace.refuse(f"the index {index!r} into a tensor")
+
+    def __iter__(self) -> Iterator["Symbol"]:
+        raise self._trace.refuse("a loop over a tensor")
+
 
 def _binary(op: Callable[[Any, Any], Any], *, swap: bool = False) -> Callable[[Symbol, Any], Symbol]:
     def method(self: Symbol, other: Any) -> Symbol:
@@ -59,7 +72,7 @@ def _binary(op: Callable[[Any, Any], Any], *, swap: bool = False) -> Callable[[S
     return method
 
 
-for _name in ("add", "sub", "mul", "truediv", "pow"):
+for _name in ("add", "sub", "mul", "truediv", "pow", "floordiv", "mod", "matmul"):
     setattr(Symbol, f"__{_name}__", _binary(getattr(operator, _name)))
     setattr(Symbol, f"__r{_name}__", _binary(getattr(operator, _name), swap=True))
 for _name in ("gt", "ge", "lt", "le", "eq", "ne", "and_", "or_"):
@@ -111,6 +124,8 @@ class Trace:
     def value(self, x: Any) -> int:
         """Return the number of the value of a symbol, a Python number or a tensor with one element."""
         if isinstance(x, Symbol):
+            if x._trace is not self:
+                raise self.refuse("a tensor parameter of the surrogate", "Give the surrogate a number.")
             return x._value
         if isinstance(x, bool | int | float):
             return self.builder.const(float(x))
@@ -200,7 +215,7 @@ class Trace:
         return Symbol(self, self.value(fill_value))
 
 
-def trace_step(neuron: Neuron, *, dt: float) -> Program:
+def trace_step(neuron: "Neuron", *, dt: float) -> Program:
     """Trace one step of a neuron.
 
     Parameters that are numbers become constants; those that are tensors become inputs ``param.NAME``.

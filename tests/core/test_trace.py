@@ -1,3 +1,4 @@
+import math
 from typing import NamedTuple
 
 import pytest
@@ -6,11 +7,11 @@ from torch import Tensor
 
 from ranvier.core.errors import TraceError
 from ranvier.core.neuron import Neuron
+from ranvier.core.program import Builder, lower
 from ranvier.core.surrogate import Soft
 from ranvier.core.surrogates.atan import ATan
+from ranvier.core.trace import Symbol, Trace, trace_function, trace_step
 from ranvier.kernels.evaluate import evaluate
-from ranvier.kernels.program import Builder, lower
-from ranvier.kernels.trace import Symbol, Trace, trace_function, trace_step
 
 
 class State(NamedTuple):
@@ -78,6 +79,12 @@ REFUSED = {
     "torch.clamp with arguments": lambda v, x: v.clamp(0, 1, 2),
     "'no number'": lambda v, x: v * "no number",
     "torch.add with alpha": lambda v, x: torch.add(v, x, alpha=2),
+    "torch.stack": lambda v, x: torch.stack([v, x]),
+    "the index 0 into a tensor": lambda v, x: v[0],
+    "a loop over a tensor": lambda v, x: sum(v) + x,
+    "a number made of a tensor": lambda v, x: math.exp(v),
+    "torch.matmul": lambda v, x: v @ x,
+    "torch.mod": lambda v, x: v % 2,
 }
 
 
@@ -106,3 +113,9 @@ def test_symbols_can_be_keys_but_have_no_truth():
     assert {symbol: 1}[symbol] == 1
     with pytest.raises(TraceError, match="Use torch.where"):
         bool(symbol)
+
+
+def test_a_symbol_of_another_trace_is_refused():
+    ours, other = Symbol(Trace("ours", ("x",)), 0), Symbol(Trace("other", ("x", "y")), 1)
+    with pytest.raises(TraceError, match="ours: expected elementwise .* got a tensor parameter of the surrogate. Give"):
+        ours + other
