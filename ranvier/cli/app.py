@@ -1,5 +1,6 @@
 """The door: all commands, and what becomes of the errors a user can cause."""
 
+import os
 import signal
 import warnings
 from typing import Annotated, Any
@@ -90,4 +91,6 @@ app.add_typer(data.app, name="data")
 
 def main() -> None:
     """Enter from the shell."""
+    # torch's threads that wait by spinning make a step up to four times slower where another process takes a core.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app(prog_name="ranvier")

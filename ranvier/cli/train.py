@@ -34,6 +34,7 @@ def run(
     chosen = _configure(system, config, options or [], seed)
     from ranvier.runs import Run
 
+    system.build(chosen)  # refuses what makes no network before anything is written
     made = Run.create(_fresh(runs, name), name=name, config=to_plain(chosen), seed=chosen.seed)
     _train(system, chosen, made, Screen.open(as_json=as_json))
 

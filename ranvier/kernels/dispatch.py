@@ -138,22 +138,44 @@ def _check_state(plan: Plan, state: Any, current_TB: Tensor, where: str) -> None
 def _run_programs(
     plan: Plan, programs: Programs, current_TB: Tensor, state: Any, values: dict[str, Tensor], executor: Executor
 ) -> tuple[dict[str, Tensor], Any]:
+    axes = memory_order(current_TB)
+    inside = [axis - 1 for axis in axes[1:]]  # the same order, of a state
+    current_TB = current_TB.permute(axes)
     shape = current_TB.shape[1:]
     current_TN = current_TB.reshape(current_TB.shape[0], math.prod(shape)).contiguous()
-    states_N = [s.reshape(-1).contiguous() for s in state]
+    states_N = [s.permute(inside).reshape(-1).contiguous() for s in state]
     flat, inners = [], []
     if values:
         found = evaluate(programs.prologue, {f"param.{name}": value for name, value in values.items()})
         for name, _ in programs.prologue.outputs:
-            value, inner = _flatten(found[name], shape, type(plan.neuron).__name__)
+            value = found[name]
+            if value.numel() > 1:
+                value = value.reshape((1,) * (len(shape) - value.ndim) + value.shape).permute(inside)
+            value, inner = _flatten(value, shape, type(plan.neuron).__name__)
             flat.append(value)
             inners.append(inner)
     results = operators.forward(
         current_TN, states_N, flat, inners, plan.forward_text, plan.backward_text, executor
     )  # fmt: skip
     count = len(plan.outputs)
-    outputs = {name: r.reshape(current_TB.shape) for name, r in zip(plan.outputs, results[:count], strict=True)}
-    return outputs, plan.neuron.State(*(r.reshape(shape) for r in results[count:]))
+    back, back_inside = _inverse(axes), _inverse(inside)
+    outputs = {
+        name: r.reshape(current_TB.shape).permute(back) for name, r in zip(plan.outputs, results[:count], strict=True)
+    }
+    return outputs, plan.neuron.State(*(r.reshape(shape).permute(back_inside) for r in results[count:]))
+
+
+def memory_order(x_TB: Tensor) -> list[int]:
+    """Return the axes of a sequence as they lie in memory, time first; their own order if they lie with gaps.
+
+    A neuron's step looks at one number at a time, so kernels take a convolution's channels-last result as it lies.
+    """
+    axes = [0, *sorted(range(1, x_TB.ndim), key=lambda axis: -x_TB.stride()[axis])]
+    return axes if x_TB.permute(axes).is_contiguous() else list(range(x_TB.ndim))
+
+
+def _inverse(axes: list[int]) -> list[int]:
+    return sorted(range(len(axes)), key=axes.__getitem__)
 
 
 def _flatten(value: Tensor, shape: torch.Size, name: str) -> tuple[Tensor, int]:

@@ -118,7 +118,8 @@ def test_two_runs_within_a_second_get_folders_of_their_own(shell, tmp_path, tiny
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_run_told_to_stop_saves_says_how_to_go_on_and_ends_as_if_never_stopped(shell, tmp_path, tiny, number, code):
-    options = [word for word in tiny if "epochs" not in word] + ["--set=epochs=40", "--set=saving.log_steps=1"]
+    longer = ("--set=epochs=40", "--set=limit=20", "--set=batch_size=10", "--set=saving.log_steps=1")
+    options = [word for word in tiny if not word.startswith(("--set=epochs", "--set=limit", "--set=batch"))] + [*longer]
     with subprocess.Popen(
         [sys.executable, "-c", "from ranvier.cli import main; main()", "run", "stbp", *options],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
