@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from ranvier import __version__
 from ranvier.cli import catalogue, check, data, doctor, folders, train
+from ranvier.cli.bench import bench
 from ranvier.cli.screen import console, tell
 from ranvier.core.errors import RanvierError
 
@@ -81,6 +82,7 @@ def _door(
 app.command("run")(train.run)
 app.command("resume")(train.resume)
 app.command("check")(check.check)
+app.command("bench")(bench)
 app.command("list")(catalogue.list_names)
 app.command("show")(catalogue.show)
 app.command("report")(folders.report)
