@@ -43,12 +43,15 @@ def resume(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a run where its newest complete checkpoint stands."""
+    """Go on with a run where its newest complete checkpoint stands, with as many threads as it began with."""
+    import torch
+
     from ranvier.runs import Run
 
     found = Run.open(folder)
     system = systems.load(found.name)
     chosen = from_plain(system.config, found.config, where=str(folder / "config.json"))
+    torch.set_num_threads(found.num_threads or torch.get_num_threads())
     _train(system, chosen, found, Screen.open(as_json=as_json))
 
 

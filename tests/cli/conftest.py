@@ -1,6 +1,7 @@
 """A command typed in an empty folder, without data or cache of its own."""
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from ranvier.cli import app
@@ -13,6 +14,14 @@ def shell(tmp_path, monkeypatch):
     monkeypatch.delenv("RANVIER_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def threads_put_back():
+    """Leave torch with the number of threads that it had."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 TINY = (

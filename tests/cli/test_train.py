@@ -116,6 +116,7 @@ def test_two_runs_within_a_second_get_folders_of_their_own(shell, tmp_path, tiny
     assert sorted(f.name for f in (tmp_path / "runs").iterdir()) == ["stbp-20260101-000000", "stbp-20260101-000000-2"]
 
 
+@pytest.mark.usefixtures("threads_put_back")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_run_told_to_stop_saves_says_how_to_go_on_and_ends_as_if_never_stopped(shell, tmp_path, tiny, number, code):
     longer = ("--set=epochs=40", "--set=limit=20", "--set=batch_size=10", "--set=saving.log_steps=1")
@@ -136,7 +137,9 @@ def test_a_run_told_to_stop_saves_says_how_to_go_on_and_ends_as_if_never_stopped
     assert 2 <= Run.open(folder).newest().checkpoint.step < 80
     if number == signal.SIGTERM:
         return  # once is enough for what follows
+    torch.set_num_threads(2)  # the run began with 1, and other numbers of threads give other last bits
     assert shell("resume", folder).exit_code == 0
+    assert torch.get_num_threads() == 1
     assert shell("run", "stbp", *options, "--runs=straight").exit_code == 0
     (straight,) = (tmp_path / "straight").iterdir()
     there, here = (Run.open(f).newest().checkpoint.tree["net"] for f in (straight, folder))
