@@ -87,7 +87,8 @@ def _case(workload: "Workload", case: "Case", rounds: int, machine: Mapping[str,
         rows.append(
             {
                 "workload": workload.NAME, "case": dict(case), "operation": operation, "unit": least.unit,
-                "least_s": _least_s(least, machine), "count": least.count,
+                "least_s": _least_s(least, machine), "count": least.count, "bytes": least.bytes,
+                "float_operations": least.float_operations,
                 "contenders": {name: _figures(t, timings[OURS], least) for name, t in timings.items()},
                 "differs": {name: c.differs for name, c in made.contenders.items() if c.differs},
                 "absent": made.absent | disagree,

@@ -26,10 +26,16 @@ Forward = Callable[[Tensor], Tensor]  # images (T, B, 3, 32, 32) -> scores (B, 1
 
 
 def least(case: Case, operation: str) -> Least:  # noqa: ARG001 - there is one operation
-    """Return the operations of the convolutions."""
+    """Return the operations of the convolutions, and their bytes.
+
+    Forward each reads its input and writes its output; backward it reads the output's gradient twice and the input
+    once, and writes the input's gradient.
+    """
     c, frames = case["c"], case["T"] * case["B"]
-    pixels = ((3 * c + c * c) * 1024, (2 * c * c + 4 * c * c) * 256, (8 * c * c + 16 * c * c) * 64)
-    return Least(unit="step", count=1, float_operations=6 * 9 * frames * sum(pixels))
+    layers = ((3, c, 1024), (c, c, 1024), (c, 2 * c, 256), (2 * c, 2 * c, 256), (2 * c, 4 * c, 64), (4 * c, 4 * c, 64))
+    products = sum(before * after * pixels for before, after, pixels in layers)
+    numbers = sum(3 * (before + after) * pixels for before, after, pixels in layers)
+    return Least(unit="step", count=1, float_operations=6 * 9 * frames * products, bytes=4 * frames * numbers)
 
 
 def contenders(case: Case) -> Mapping[str, Callable[[], Contender]]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from ranvier.cli.bench.workload import Case, Contender, Least
 from ranvier.core.reset import Subtract, ToValue
 from ranvier.kernels.dispatch import run
-from ranvier.kernels.plan import plan
+from ranvier.kernels.plan import Plan, Programs, plan
 from ranvier.neurons import LIF
 
 NAME = "lif-layer"
@@ -29,9 +29,11 @@ Layer = Callable[[Tensor, Tensor], Tensor]  # currents (T, N) and potentials at 
 
 
 def least(case: Case, operation: str) -> Least:
-    """Return bytes and neuron-steps of an operation."""
-    steps = case["N"] * case["T"]
-    return Least(unit="neuron-step", count=steps, bytes=BYTES[operation] * steps)
+    """Return bytes, operations and neuron-steps of an operation."""
+    steps, programs = case["N"] * case["T"], _plan(case["reset"] == "hard").programs
+    assert isinstance(programs, Programs)
+    work = len(programs.forward.body) + (len(programs.backward.body) if operation == "training" else 0)
+    return Least(unit="neuron-step", count=steps, bytes=BYTES[operation] * steps, float_operations=work * steps)
 
 
 def contenders(case: Case) -> Mapping[str, Callable[[], Contender]]:
@@ -71,8 +73,12 @@ def _contender(case: Case, layer: Layer, differs: str = "") -> Contender:
     return Contender(operations=operations, results=None if differs else results, differs=differs)
 
 
+def _plan(hard: bool) -> Plan:
+    return plan(LIF(tau_m=TAU, discretisation="euler", reset=ToValue() if hard else Subtract()))
+
+
 def _ours(hard: bool) -> Layer:
-    planned = plan(LIF(tau_m=TAU, discretisation="euler", reset=ToValue() if hard else Subtract()))
+    planned = _plan(hard)
     return lambda x_TN, start_N: run(planned, x_TN, LIF.State(v=start_N)).outputs["spikes"]
 
 
