@@ -1,6 +1,6 @@
 """Data: event arrays, readers of formats, data sets, framing, augmentation and deterministic loaders."""
 
-from ranvier.data import formats, sets
+from ranvier.data import audio, formats, sets
 from ranvier.data.augment import Affine, Augmentation, Chain, Dropout, PolarityFlip
 from ranvier.data.download import RemoteFile, fetch
 from ranvier.data.events import Events, EventTensors
@@ -26,6 +26,7 @@ __all__ = [
     "PolarityFlip",
     "RemoteFile",
     "TimeWindows",
+    "audio",
     "cache_folder",
     "fetch",
     "formats",
