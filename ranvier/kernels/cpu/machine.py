@@ -65,11 +65,15 @@ def _forward_code(program: Program) -> "Code":
     return code
 
 
+def _replay(program: Program) -> Program:
+    """Return a forward program without its outputs."""
+    states = tuple((name, value) for name, value in program.outputs if name.startswith("state."))
+    return prune(Program(program.inputs, program.body, states))
+
+
 @lru_cache(maxsize=256)
 def _backward_codes(program: Program, vjp: Program) -> _Codes:
-    states = tuple((name, value) for name, value in program.outputs if name.startswith("state."))
-    replay = prune(Program(program.inputs, program.body, states))
-    return _Codes(_forward_code(replay), _machine().Code.backward(*encode(vjp, _opcodes())))
+    return _Codes(_forward_code(_replay(program)), _machine().Code.backward(*encode(vjp, _opcodes())))
 
 
 def _rows(x_TN: Tensor) -> object:
