@@ -1,6 +1,6 @@
 """Print fused_programs.hpp: the steps of the commonest neurons, to be compiled as one loop each.
 
-Run: python csrc/fuse.py > csrc/fused_programs.hpp (needs the package with its extension, in any state; then build anew).
+Run: python csrc/fuse.py > csrc/fused_programs.hpp (needs the package with its extension; build anew afterwards).
 
 The steps are traced from the neurons themselves. A program is known by its shape, so parameters may have any value; but
 a value that folds a step, such as v_th = 1, makes another shape, so usual values are listed beside free ones.

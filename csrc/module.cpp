@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "buffers.hpp"
+#include "capsule.hpp"
 #include "code.hpp"
 #include "run.hpp"
 #include "shape.hpp"
@@ -218,6 +220,9 @@ NB_MODULE(_machine, m) {
         for (const Variant* v : variants()) names.emplace_back(v->name);
         return names;
     }, "Instruction sets this processor has, fastest first.");
+    m.def("fresh", &fresh_capsule, "shape"_a, "item"_a, "Uninitialised memory for a result, as a DLPack capsule.");
+    m.def("limit_buffers", &limit_buffers, "limit"_a, "Keep at most this much memory of dead results.");
+    m.def("idle_buffer_bytes", &idle_buffer_bytes, "Memory of dead results that is kept now.");
     m.def("forward", &forward, "code"_a, "current"_a, "states"_a, "coefficients"_a, "inner"_a, "outputs"_a,
           "final_states"_a, "threads"_a, "variant"_a.none() = nb::none(), "Run a forward program; results go into the arrays given.");
     m.def("backward", &backward, "replay"_a, "code"_a, "current"_a, "states"_a, "coefficients"_a, "inner"_a,

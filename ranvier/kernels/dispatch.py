@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -13,6 +13,7 @@ from ranvier.core.errors import DtypeError, ExecutorError, ShapeError, StateErro
 from ranvier.core.neuron import Neuron
 from ranvier.core.params import bind, parameters
 from ranvier.kernels import operators, reference
+from ranvier.kernels.cpu import direct
 from ranvier.kernels.evaluate import evaluate
 from ranvier.kernels.plan import Plan, Programs
 
@@ -48,13 +49,17 @@ def run(
     dtype = torch.float64 if current_TB.dtype == torch.float64 else torch.float32
     neuron, values = _bind(plan, params or {}, dtype, where)
     computed_TB = current_TB.to(dtype)
-    if state is None:
-        state = _rest(neuron, computed_TB.shape[1:], dtype, current_TB.device)
-    else:
+    programs = _programs(plan, executor)
+    is_direct = programs is not None and operators.is_direct(current_TB, executor)
+    if state is not None:
         _check_state(plan, state, current_TB, where)
         state = type(state)(*(s.to(dtype) for s in state))
-    programs = _programs(plan, executor)
-    if programs is None:
+    elif not is_direct:
+        state = _rest(neuron, computed_TB.shape[1:], dtype, current_TB.device)
+    if programs is not None and is_direct:
+        states_B = _direct_rest(neuron, computed_TB.shape[1:], dtype) if state is None else state
+        outputs, state = _run_direct(plan, programs, computed_TB, states_B, values)
+    elif programs is None:
         outputs, state = reference.run(neuron, computed_TB, state, dt=plan.dt, outputs=plan.outputs)
     else:
         outputs, state = _run_programs(plan, programs, computed_TB, state, values, executor)
@@ -125,6 +130,11 @@ def _rest(neuron: Neuron, shape: torch.Size, dtype: torch.dtype, device: torch.d
     return type(state)(*(t.expand(shape) for t in tensors))
 
 
+def _direct_rest(neuron: Neuron, shape: torch.Size, dtype: torch.dtype) -> list[Tensor]:
+    rest = [s.to(dtype) if isinstance(s, Tensor) else direct.constant(float(s), dtype) for s in neuron.rest()]
+    return [s.expand(shape) for s in rest]
+
+
 def _check_state(plan: Plan, state: Any, current_TB: Tensor, where: str) -> None:
     if type(state) is not plan.neuron.State:
         expected = f"a {type(plan.neuron).__name__}.State"
@@ -141,19 +151,33 @@ def _run_programs(
     shape = current_TB.shape[1:]
     current_TN = current_TB.reshape(current_TB.shape[0], math.prod(shape)).contiguous()
     states_N = [s.reshape(-1).contiguous() for s in state]
-    flat, inners = [], []
-    if values:
-        found = evaluate(programs.prologue, {f"param.{name}": value for name, value in values.items()})
-        for name, _ in programs.prologue.outputs:
-            value, inner = _flatten(found[name], shape, type(plan.neuron).__name__)
-            flat.append(value)
-            inners.append(inner)
+    flat, inners = _coefficients(plan, programs, values, shape)
     results = operators.forward(
         current_TN, states_N, flat, inners, plan.forward_text, plan.backward_text, executor
     )  # fmt: skip
     count = len(plan.outputs)
     outputs = {name: r.reshape(current_TB.shape) for name, r in zip(plan.outputs, results[:count], strict=True)}
     return outputs, plan.neuron.State(*(r.reshape(shape) for r in results[count:]))
+
+
+def _coefficients(
+    plan: Plan, programs: Programs, values: dict[str, Tensor], shape: torch.Size
+) -> tuple[list[Tensor], list[int]]:
+    """Compute what the step reads of the parameters; return the values, and how many neurons in a row share each."""
+    if not values:
+        return [], []
+    found = evaluate(programs.prologue, {f"param.{name}": value for name, value in values.items()})
+    pairs = [_flatten(found[name], shape, type(plan.neuron).__name__) for name, _ in programs.prologue.outputs]
+    return [value for value, _ in pairs], [inner for _, inner in pairs]
+
+
+def _run_direct(
+    plan: Plan, programs: Programs, current_TB: Tensor, states_B: Sequence[Tensor], values: dict[str, Tensor]
+) -> tuple[dict[str, Tensor], Any]:
+    flat, inners = _coefficients(plan, programs, values, current_TB.shape[1:])
+    results = direct.run(current_TB, states_B, flat, inners, plan.forward_text, plan.backward_text)
+    count = len(plan.outputs)
+    return dict(zip(plan.outputs, results[:count], strict=True)), plan.neuron.State(*results[count:])
 
 
 def _flatten(value: Tensor, shape: torch.Size, name: str) -> tuple[Tensor, int]:

@@ -25,6 +25,9 @@ class Code:
 
 def opcodes() -> list[str]: ...
 def variants() -> list[str]: ...
+def fresh(shape: Sequence[int], item: int) -> object: ...
+def limit_buffers(limit: int) -> None: ...
+def idle_buffer_bytes() -> int: ...
 def forward(
     code: Code, current: object, states: Sequence[object], coefficients: Sequence[object], inner: Sequence[int],
     outputs: Sequence[object], final_states: Sequence[object], threads: int, variant: str | None = None,
@@ -32,6 +35,6 @@ def forward(
 def backward(
     replay: Code, code: Code, current: object, states: Sequence[object], coefficients: Sequence[object],
     inner: Sequence[int], grad_outputs: Sequence[object | None], grad_states: Sequence[object | None],
-    grad_current: object | None, grad_initial: Sequence[object | None], grad_coefficients: Sequence[object], threads: int,
-    variant: str | None = None,
+    grad_current: object | None, grad_initial: Sequence[object | None], grad_coefficients: Sequence[object],
+    threads: int, variant: str | None = None,
 ) -> None: ...  # fmt: skip
