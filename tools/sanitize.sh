@@ -10,6 +10,5 @@ for kind in thread address,undefined; do
     cmake -S "$source" -B "$folder" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DRANVIER_SANITIZE="$kind" >/dev/null
     cmake --build "$folder" --parallel "${JOBS:-2}" >/dev/null
     echo "$kind:"
-    # A mutex that a forked child finds is unlocked there by design; nothing else is excused.
     TSAN_OPTIONS=halt_on_error=1 ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 "$folder/check"
 done
