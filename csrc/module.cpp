@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "bits.hpp"
 #include "buffers.hpp"
 #include "capsule.hpp"
 #include "code.hpp"
@@ -194,6 +195,32 @@ void backward(const Code& replay, const Code& code, const ReadArray& current, co
     run_backward(call);
 }
 
+// Numbers of any one axis and their bits; returns how many numbers.
+int64_t check_bits(const ReadArray& numbers, const ReadArray& bits, int threads) {
+    if (numbers.dtype() != nb::dtype<float>() && numbers.dtype() != nb::dtype<double>()) refuse("numbers", "float32 or float64", "another type");
+    if (bits.dtype() != nb::dtype<uint8_t>()) refuse("bits", "uint8", "another type");
+    for (const ReadArray* array : {&numbers, &bits}) {
+        if (array->ndim() != 1 || (array->shape(0) > 1 && array->stride(0) != 1)) refuse("numbers and bits", "one axis without gaps", "others");
+    }
+    if (bits.shape(0) != (numbers.shape(0) + 7) / 8) refuse("bits", std::to_string((numbers.shape(0) + 7) / 8) + " bytes", std::to_string(bits.shape(0)));
+    if (threads < 1) refuse("threads", "at least 1", std::to_string(threads));
+    return static_cast<int64_t>(numbers.shape(0));
+}
+
+bool pack(const ReadArray& numbers, const Array& bits, int threads) {
+    const int64_t n = check_bits(numbers, ReadArray(bits), threads);
+    const int item = numbers.itemsize() == 4 ? 4 : 8;
+    const nb::gil_scoped_release release;
+    return pack_bits(static_cast<const char*>(numbers.data()), n, item, static_cast<uint8_t*>(bits.data()), threads);
+}
+
+void unpack(const ReadArray& bits, const Array& numbers, int threads) {
+    const int64_t n = check_bits(ReadArray(numbers), bits, threads);
+    const int item = numbers.itemsize() == 4 ? 4 : 8;
+    const nb::gil_scoped_release release;
+    unpack_bits(static_cast<const uint8_t*>(bits.data()), n, item, static_cast<char*>(numbers.data()), threads);
+}
+
 template <Kind KIND>
 Code make_code(int registers, int coefficients, int states, int outputs, std::vector<double> constants,
                const std::vector<int32_t>& words, std::vector<bool> in_place, bool fuse) {
@@ -223,6 +250,8 @@ NB_MODULE(_machine, m) {
     m.def("fresh", &fresh_capsule, "shape"_a, "item"_a, "Uninitialised memory for a result, as a DLPack capsule.");
     m.def("limit_buffers", &limit_buffers, "limit"_a, "Keep at most this much memory of dead results.");
     m.def("idle_buffer_bytes", &idle_buffer_bytes, "Memory of dead results that is kept now.");
+    m.def("pack", &pack, "numbers"_a, "bits"_a, "threads"_a, "Write zeros and ones as bits; false if there are other numbers.");
+    m.def("unpack", &unpack, "bits"_a, "numbers"_a, "threads"_a, "Write bits as zeros and ones.");
     m.def("forward", &forward, "code"_a, "current"_a, "states"_a, "coefficients"_a, "inner"_a, "outputs"_a,
           "final_states"_a, "threads"_a, "variant"_a.none() = nb::none(), "Run a forward program; results go into the arrays given.");
     m.def("backward", &backward, "replay"_a, "code"_a, "current"_a, "states"_a, "coefficients"_a, "inner"_a,
