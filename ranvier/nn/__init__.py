@@ -2,6 +2,7 @@
 
 from ranvier.nn import decode, encode
 from ranvier.nn.bntt import BNTT
+from ranvier.nn.compact import compact_spikes
 from ranvier.nn.delay import Delay
 from ranvier.nn.dropout import Dropout
 from ranvier.nn.folding import Folded
@@ -31,6 +32,7 @@ __all__ = [
     "Stream",
     "TdBN",
     "TimeAware",
+    "compact_spikes",
     "decode",
     "encode",
     "merge",
