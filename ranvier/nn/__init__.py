@@ -4,6 +4,7 @@ from ranvier.nn import decode, encode
 from ranvier.nn.bntt import BNTT
 from ranvier.nn.delay import Delay
 from ranvier.nn.dropout import Dropout
+from ranvier.nn.event_linear import EventLinear
 from ranvier.nn.folding import Folded
 from ranvier.nn.merge import merge
 from ranvier.nn.observe import Seen, observe
@@ -21,6 +22,7 @@ __all__ = [
     "TEBN",
     "Delay",
     "Dropout",
+    "EventLinear",
     "Folded",
     "Recurrent",
     "Residual",
