@@ -42,7 +42,12 @@ def data(case: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     w_in = rng.normal(0, 1.6 / (case["I"] * case["density"]) ** 0.5 * 0.3, (case["I"], case["H"])).astype(np.float32)
     w_rec = rng.normal(0, 0.3 / case["H"] ** 0.5, (case["H"], case["H"])).astype(np.float32)
     labels = rng.integers(0, case["O"], case["B"])
-    return torch.from_numpy(x), torch.from_numpy(labels), torch.from_numpy(w_in.T.copy()), torch.from_numpy(w_rec.T.copy())
+    return (
+        torch.from_numpy(x),
+        torch.from_numpy(labels),
+        torch.from_numpy(w_in.T.copy()),
+        torch.from_numpy(w_rec.T.copy()),
+    )
 
 
 def training(net: nn.Module, x: Tensor, labels: Tensor) -> Callable[[], float]:
@@ -102,20 +107,18 @@ def parts(case: Mapping[str, Any]) -> dict[str, tuple[Call, Call]]:
     forward, backward = found.forward, found.backward
     x_RI, zero = x.flatten(0, 1), torch.zeros(case["B"], case["H"])
     current = loop.linear(x_RI, w_in, None).view(case["T"], case["B"], case["H"])
-    spikes = loop.forward(forward, current, w_rec, None, [zero], zero, [], spikes=0).outputs[0]
+    (spikes,), _, driven = loop.forward(forward, current, w_rec, None, [zero], zero, [], spikes=0, keep=True)
     grad = torch.randn_like(spikes)
     grad_RH, spikes_RH = grad.flatten(0, 1), spikes.flatten(0, 1)
     print(f"{x.mean():.1%} of the inputs are active, {spikes.mean():.1%} of the neurons fire")
     return {
         "input product": (lambda: loop.linear(x_RI, w_in, None), lambda: F.linear(x_RI, w_in)),
         "loop forward": (
-            lambda: loop.forward(forward, current, w_rec, None, [zero], zero, [], spikes=0),
+            lambda: loop.forward(forward, current, w_rec, None, [zero], zero, [], spikes=0, keep=True),
             lambda: F.linear(spikes_RH, w_rec),
         ),
         "loop backward": (
-            lambda: loop.backward(
-                forward, backward, current, w_rec, None, [zero], zero, [], spikes, [grad], [None], spikes=0
-            ),
+            lambda: loop.backward(forward, backward, driven, w_rec, [zero], [], [grad], [None], spikes=0),
             lambda: grad_RH @ w_rec,
         ),
         "gradient of recurrent weights": (
@@ -156,7 +159,9 @@ def main() -> None:
         for name, pair in parts(CASE).items()
         for kind, call in zip(("ours", "dense"), pair, strict=True)
     }
-    medians = turns({"training step, ours": w3(CASE)["train"], "training step, dense": products, **flat}, options.rounds)
+    medians = turns(
+        {"training step, ours": w3(CASE)["train"], "training step, dense": products, **flat}, options.rounds
+    )
     print(f"{options.threads} threads, {loop._loop().variants()[0]}; ms, and ours as a share of the dense products")
     for name in dict.fromkeys(key.rsplit(", ", 1)[0] for key in medians):
         ours, dense = medians[f"{name}, ours"], medians[f"{name}, dense"]

@@ -1,26 +1,23 @@
 #include "../flush.hpp"
 #include "../pool.hpp"
-#include "listener.hpp"
 #include "loop.hpp"
 #include "stepper.hpp"
 
 namespace ranvier::recurrent {
 namespace {
 
-// Takes blocks of sequences forward once more, for currents and states, then back.
+// Takes blocks of sequences forward once more for the states, which known currents give without any product, then back.
 template <class T>
 class BackwardWorker {
 public:
-    BackwardWorker(const BackwardCall<T>& call, const Wiring<T>& wiring, const std::vector<T>& packed, 
-                   std::vector<std::vector<T>>& sums, int64_t block)
+    BackwardWorker(const BackwardCall<T>& call, const std::vector<T>& packed, std::vector<std::vector<T>>& sums, int64_t block)
         : call_(call), l_(call.code->layout), pitch_(padded(call.N)), packed_(packed), sums_of_all_(sums),
           numbers_(Shape{call.N, pitch_, block}.numbers()), arena_(bytes_needed(call, numbers_)),
-          replay_(call, *call.replay, arena_, numbers_), walk_(call, *call.code, arena_, numbers_),
-          listener_(call, wiring, arena_, numbers_) {
+          replay_(call, *call.replay, arena_, numbers_), walk_(call, *call.code, arena_, numbers_) {
         const auto row = [this] { return arena_.template take_zeros<T>(numbers_); };
+        currents_ = row();
         heard_ = row();
         grad_x_ = row();
-        for (int64_t t = 0; t < call.num_steps; ++t) currents_.push_back(row());
         history_.resize(at(call.num_steps));
         for (auto& states : history_) {
             for (int k = 0; k < l_.states; ++k) states.push_back(row());
@@ -55,9 +52,8 @@ private:
 
     static size_t bytes_needed(const BackwardCall<T>& call, int64_t numbers) {
         const Layout& l = call.code->layout;
-        const auto rows = at(2 + call.num_steps + l.states * (call.num_steps + 2) + l.outputs + l.coefficients);
+        const auto rows = at(3 + l.states * (call.num_steps + 2) + l.outputs + l.coefficients);
         return Stepper<T>::bytes_needed(*call.code, numbers) + Stepper<T>::bytes_needed(*call.replay, numbers) +
-               Listener<T>::bytes_needed(call.N, numbers) +
                rows * Arena::round(at(numbers) * sizeof(T));
     }
 
@@ -79,11 +75,8 @@ private:
     void replay(const Shape& shape, int64_t offset, int64_t step) {
         const Layout& l = call_.replay->layout;
         for (int k = 0; k < l.states; ++k) shape.read(history_[0][at(k)], call_.states[at(k)] + offset);
-        for (int64_t t = 0; t < call_.num_steps; ++t) {
-            const T* heard = t == 0 ? call_.last + offset : call_.heard + (t - 1) * step + offset;
-            listener_.listen(shape, call_.x + t * step + offset, heard, call_.N, currents_[at(t)]);
-            if (t + 1 == call_.num_steps || l.states == 0) continue;
-            replay_.point(l.current(), currents_[at(t)]);
+        for (int64_t t = 0; t + 1 < call_.num_steps && l.states > 0; ++t) {
+            replay_.point(l.current(), reachable(shape, call_.currents + t * step + offset, currents_));
             for (int k = 0; k < l.states; ++k) {
                 replay_.point(l.state_in(k), history_[at(t)][at(k)]);
                 replay_.point(l.state_out(k), history_[at(t + 1)][at(k)]);
@@ -100,7 +93,7 @@ private:
     void walk(const Shape& shape, int64_t t, int64_t place) {
         const bool is_last = t == call_.num_steps - 1;
         if (!is_last) hear_back(shape);
-        walk_.point(l_.current(), currents_[at(t)]);
+        walk_.point(l_.current(), reachable(shape, call_.currents + place, currents_));
         for (int k = 0; k < l_.states; ++k) {
             walk_.point(l_.state_in(k), history_[at(t)][at(k)]);
             walk_.point(l_.grad_state_in(k), turns_[(t + 1) % 2][at(k)]);
@@ -142,9 +135,7 @@ private:
     const int64_t numbers_;
     Arena arena_;
     Stepper<T> replay_, walk_;
-    Listener<T> listener_;
-    T *heard_, *grad_x_;
-    std::vector<T*> currents_;              // of every step
+    T *currents_, *heard_, *grad_x_;
     std::vector<std::vector<T*>> history_;  // states before each step
     std::vector<T*> turns_[2], grads_, sums_;
 };
@@ -166,14 +157,13 @@ void gather_coefficients(const BackwardCall<T>& call, const std::vector<std::vec
 
 template <class T>
 void run_backward(const BackwardCall<T>& call) {
-    const Wiring<T> wiring(call);
     std::vector<T> packed(static_cast<size_t>(call.N * padded(call.N)));
     call.product.pack(call.weight, call.N, call.N, packed.data());
     std::vector<std::vector<T>> sums(call.coefficients.size(), std::vector<T>(static_cast<size_t>(call.B * call.N)));
     const int64_t block = block_of(call.B, call.threads);
     run_tasks((call.B + block - 1) / block, call.threads, [&](Tasks& tasks) {
         const FlushDenormals flush;
-        BackwardWorker<T> worker(call, wiring, packed, sums, block);
+        BackwardWorker<T> worker(call, packed, sums, block);
         for (int64_t task; tasks.take(task);) worker.run(task * block, std::min(block, call.B - task * block));
     });
     gather_coefficients(call, sums);

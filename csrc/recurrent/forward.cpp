@@ -34,8 +34,11 @@ public:
         const T* heard = last_;
         for (int64_t t = 0; t < call_.num_steps; ++t) {
             const int64_t place = t * step + offset;
-            listener_.listen(shape, call_.x + place, heard, pitch_, currents_);
-            stepper_.point(l_.current(), currents_);
+            const bool kept = call_.currents != nullptr;
+            T* currents = kept && shape.in_place() ? call_.currents + place : currents_;
+            listener_.listen(shape, call_.x + place, heard, currents);
+            if (kept && !shape.in_place()) shape.write(call_.currents + place, currents);
+            stepper_.point(l_.current(), currents);
             for (int k = 0; k < l_.states; ++k) {
                 stepper_.point(l_.state_in(k), turns_[t % 2][at(k)]);
                 stepper_.point(l_.state_out(k), turns_[(t + 1) % 2][at(k)]);

@@ -14,7 +14,7 @@ namespace ranvier::recurrent {
 template <class T>
 class Wiring {
 public:
-    explicit Wiring(const Call<T>& call) : pitch_(padded(call.N)), rows_(static_cast<size_t>(call.N * pitch_), T{0}) {
+    explicit Wiring(const ForwardCall<T>& call) : pitch_(padded(call.N)), rows_(static_cast<size_t>(call.N * pitch_), T{0}) {
         constexpr int64_t TILE = 16;
         for (int64_t m0 = 0; m0 < call.N; m0 += TILE) {
             for (int64_t n0 = 0; n0 < call.N; n0 += TILE) {
@@ -44,16 +44,15 @@ public:
         return Arena::round(static_cast<size_t>(numbers) * sizeof(T)) +
                Arena::round(static_cast<size_t>(padded(N)) * sizeof(int32_t));
     }
-    Listener(const Call<T>& call, const Wiring<T>& wiring, Arena& arena, int64_t numbers)
+    Listener(const ForwardCall<T>& call, const Wiring<T>& wiring, Arena& arena, int64_t numbers)
         : call_(call), wiring_(wiring), x_(arena.take_zeros<T>(numbers)), index_(arena.take<int32_t>(padded(call.N))) {}
 
-    // Args: x: a step's input in the caller's memory. heard, currents: in scratch memory, or `heard` (pitch N) too in
-    // the caller's.
-    void listen(const Shape& shape, const T* x, const T* heard, int64_t heard_pitch, T* currents) {
+    // Args: x: a step's input in the caller's memory. heard, currents: rows of the shape's pitch.
+    void listen(const Shape& shape, const T* x, const T* heard, T* currents) {
         const bool direct = shape.pitch == shape.N;  // else a row's padding would be another row, or no memory of ours
         if (!direct) shape.read(x_, x);
         for (int64_t b = 0; b < shape.size; ++b) {
-            const T* row = heard + b * heard_pitch;
+            const T* row = heard + b * shape.pitch;
             const Events events = call_.gather.list(row, shape.N, index_);
             call_.gather.sum(currents + b * shape.pitch, (direct ? x : x_) + b * shape.pitch, wiring_.bias(), events, row, 1,
                              wiring_.rows(), shape.pitch, shape.pitch);
@@ -61,7 +60,7 @@ public:
     }
 
 private:
-    const Call<T>& call_;
+    const ForwardCall<T>& call_;
     const Wiring<T>& wiring_;
     T* x_;
     int32_t* index_;

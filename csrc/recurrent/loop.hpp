@@ -30,23 +30,24 @@ struct Call {
     const T* weight = nullptr;     // (N, N), out first
     std::vector<const T*> states;  // (B, N) each, before the first step
     std::vector<Coefficient<T>> coefficients;
-    const T* x = nullptr;     // (T, B, N)
-    const T* bias = nullptr;  // (N,), or null
-    const T* last = nullptr;  // (B, N), spikes before the first step
 };
 
 template <class T>
 struct ForwardCall : Call<T> {
     const Code* code = nullptr;
+    const T* x = nullptr;     // (T, B, N)
+    const T* bias = nullptr;  // (N,), or null
+    const T* last = nullptr;  // (B, N), spikes before the first step
     std::vector<T*> outputs;  // (T, B, N) each
     std::vector<T*> final_states;
+    T* currents = nullptr;  // (T, B, N): what drove the neurons, or null where nobody will ask
 };
 
 template <class T>
 struct BackwardCall : Call<T> {
     const Code* replay = nullptr;  // the forward program without outputs
     const Code* code = nullptr;
-    const T* heard = nullptr;  // (T, B, N), the spikes of the forward run
+    const T* currents = nullptr;         // (T, B, N), of the forward run
     std::vector<const T*> grad_outputs;  // may be null: zeros
     std::vector<const T*> grad_states;   // may be null
     T* grad_x = nullptr;                 // (T, B, N)

@@ -128,9 +128,7 @@ void check_code(const std::string& name, const Layout& l, Kind kind, const Layou
 
 // What both directions share.
 struct Given {
-    ReadArray x, weight;
-    std::optional<ReadArray> bias;
-    ReadArray last;
+    ReadArray sequence, weight;
     std::vector<ReadArray> states, coefficients;
     std::vector<int64_t> inner;
     int spikes;
@@ -138,7 +136,7 @@ struct Given {
 
 template <class T>
 void fill(Call<T>& call, const Given& given, const Layout& l, int threads, const Name& variant) {
-    const ReadArray& sequence = given.x;
+    const ReadArray& sequence = given.sequence;
     if (sequence.ndim() != 3 || sequence.shape(0) < 1) refuse("x", "(T, B, N) with at least one step", "other axes");
     call.num_steps = static_cast<int64_t>(sequence.shape(0));
     call.B = static_cast<int64_t>(sequence.shape(1));
@@ -147,10 +145,7 @@ void fill(Call<T>& call, const Given& given, const Layout& l, int threads, const
     choose_for(call, choose(variant));
     if (given.spikes < 0 || given.spikes >= l.outputs) refuse("spikes", "the number of an output", std::to_string(given.spikes));
     call.spikes = given.spikes;
-    call.x = numbers<T>("x", given.x, {call.num_steps, call.B, call.N});
     call.weight = numbers<T>("weight", given.weight, {call.N, call.N});
-    call.bias = optional_numbers<T>("bias", given.bias, {call.N});
-    call.last = numbers<T>("last", given.last, {call.B, call.N});
     call.states = all_numbers<const T*, T>("states", given.states, l.states, {call.B, call.N});
     const auto count = static_cast<size_t>(l.coefficients);
     if (given.coefficients.size() != count || given.inner.size() != count) refuse("coefficients", std::to_string(count), "another count");
@@ -163,14 +158,19 @@ void fill(Call<T>& call, const Given& given, const Layout& l, int threads, const
 }
 
 template <class T>
-void forward(const Steps& steps, const Given& given, const std::vector<Array>& outputs,
-             const std::vector<Array>& final_states, int threads, const Name& variant) {
+void forward(const Steps& steps, const Given& given, const std::optional<ReadArray>& bias, const ReadArray& last,
+             const std::vector<Array>& outputs, const std::vector<Array>& final_states,
+             const std::optional<Array>& currents, int threads, const Name& variant) {
     ForwardCall<T> call;
     const Layout& l = steps.code.layout;
     check_code("code", l, Kind::forward, l);
     fill(call, given, l, threads, variant);
     const std::vector<int64_t> sequence{call.num_steps, call.B, call.N}, step{call.B, call.N};
     call.code = &steps.code;
+    call.x = numbers<T>("x", given.sequence, sequence);
+    call.bias = optional_numbers<T>("bias", bias, {call.N});
+    call.last = numbers<T>("last", last, step);
+    call.currents = currents ? numbers<T>("currents", *currents, sequence) : nullptr;
     call.outputs = all_numbers<T*, T>("outputs", outputs, l.outputs, sequence);
     call.final_states = all_numbers<T*, T>("final_states", final_states, l.states, step);
     const nb::gil_scoped_release release;
@@ -178,7 +178,7 @@ void forward(const Steps& steps, const Given& given, const std::vector<Array>& o
 }
 
 template <class T>
-void backward(const Steps& replay, const Steps& steps, const Given& given, const ReadArray& heard,
+void backward(const Steps& replay, const Steps& steps, const Given& given,
               const std::vector<std::optional<ReadArray>>& grad_outputs,
               const std::vector<std::optional<ReadArray>>& grad_states, const Array& grad_x,
               const std::vector<Array>& grad_initial, const Array& grad_last, const std::vector<Array>& grad_coefficients,
@@ -192,7 +192,7 @@ void backward(const Steps& replay, const Steps& steps, const Given& given, const
     const std::vector<int64_t> sequence{call.num_steps, call.B, call.N}, step{call.B, call.N};
     call.replay = &replay.code;
     call.code = &steps.code;
-    call.heard = numbers<T>("heard", heard, sequence);
+    call.currents = numbers<T>("currents", given.sequence, sequence);
     call.grad_outputs = all_numbers<const T*, T>("grad_outputs", grad_outputs, l.outputs, sequence);
     call.grad_states = all_numbers<const T*, T>("grad_states", grad_states, l.states, step);
     call.grad_x = numbers<T>("grad_x", grad_x, sequence);
@@ -295,27 +295,27 @@ NB_MODULE(_loop, m) {
     m.def("forward", [](const Steps& steps, const ReadArray& x, const ReadArray& weight, const std::optional<ReadArray>& bias,
                         const std::vector<ReadArray>& states, const ReadArray& last, const std::vector<ReadArray>& coefficients,
                         const std::vector<int64_t>& inner, int spikes, const std::vector<Array>& outputs,
-                        const std::vector<Array>& final_states, int threads, const Name& variant) {
+                        const std::vector<Array>& final_states, const std::optional<Array>& currents, int threads,
+                        const Name& variant) {
         by_type(x, [&](auto number) {
-            forward<decltype(number)>(steps, {x, weight, bias, last, states, coefficients, inner, spikes}, outputs,
-                                      final_states, threads, variant);
+            forward<decltype(number)>(steps, {x, weight, states, coefficients, inner, spikes}, bias, last, outputs,
+                                      final_states, currents, threads, variant);
         });
     }, "steps"_a, "x"_a, "weight"_a, "bias"_a.none(), "states"_a, "last"_a, "coefficients"_a, "inner"_a, "spikes"_a,
-       "outputs"_a, "final_states"_a, "threads"_a, "variant"_a.none() = nb::none(),
+       "outputs"_a, "final_states"_a, "currents"_a.none(), "threads"_a, "variant"_a.none() = nb::none(),
        "Run forward; results go into the arrays given.");
-    m.def("backward", [](const Steps& replay, const Steps& steps, const ReadArray& x, const ReadArray& weight,
-                         const std::optional<ReadArray>& bias, const std::vector<ReadArray>& states, const ReadArray& last,
-                         const std::vector<ReadArray>& coefficients, const std::vector<int64_t>& inner, int spikes,
-                         const ReadArray& heard, const std::vector<std::optional<ReadArray>>& grad_outputs,
+    m.def("backward", [](const Steps& replay, const Steps& steps, const ReadArray& currents, const ReadArray& weight,
+                         const std::vector<ReadArray>& states, const std::vector<ReadArray>& coefficients,
+                         const std::vector<int64_t>& inner, int spikes, const std::vector<std::optional<ReadArray>>& grad_outputs,
                          const std::vector<std::optional<ReadArray>>& grad_states, const Array& grad_x,
                          const std::vector<Array>& grad_initial, const Array& grad_last,
                          const std::vector<Array>& grad_coefficients, int threads, const Name& variant) {
-        by_type(x, [&](auto number) {
-            backward<decltype(number)>(replay, steps, {x, weight, bias, last, states, coefficients, inner, spikes}, heard,
-                                       grad_outputs, grad_states, grad_x, grad_initial, grad_last, grad_coefficients, threads, variant);
+        by_type(currents, [&](auto number) {
+            backward<decltype(number)>(replay, steps, {currents, weight, states, coefficients, inner, spikes}, grad_outputs,
+                                       grad_states, grad_x, grad_initial, grad_last, grad_coefficients, threads, variant);
         });
-    }, "replay"_a, "steps"_a, "x"_a, "weight"_a, "bias"_a.none(), "states"_a, "last"_a, "coefficients"_a, "inner"_a,
-       "spikes"_a, "heard"_a,       "grad_outputs"_a, "grad_states"_a, "grad_x"_a, "grad_initial"_a, "grad_last"_a, "grad_coefficients"_a, "threads"_a,
+    }, "replay"_a, "steps"_a, "currents"_a, "weight"_a, "states"_a, "coefficients"_a, "inner"_a, "spikes"_a,
+             "grad_outputs"_a, "grad_states"_a, "grad_x"_a, "grad_initial"_a, "grad_last"_a, "grad_coefficients"_a, "threads"_a,
        "variant"_a.none() = nb::none(), "Carry gradients back; results go into the arrays given.");
     m.def("linear", [](const ReadArray& x, const ReadArray& weight, const std::optional<ReadArray>& bias, const Array& out,
                        int threads, const Name& variant) {

@@ -70,9 +70,7 @@ class Recurrent(Stateful):
         plan = self.plan if watching is None else watching.plan(self, self.plan)
         own: Any = None if state is None else plan.neuron.State(*state[:-1])
         last_BN = torch.zeros_like(x_TB[0]) if state is None else state.last_spikes.to(x_TB.dtype)
-        seen, own = run_kernel(
-            plan, x_TB, self.weight, self.bias, own, last_BN, params=values, executor=self.executor
-        )
+        seen, own = run_kernel(plan, x_TB, self.weight, self.bias, own, last_BN, params=values, executor=self.executor)
         if watching is not None:
             watching.see(self, seen)
         return seen["spikes"], self.state_type(*own, seen["spikes"][-1])

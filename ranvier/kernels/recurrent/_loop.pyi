@@ -24,12 +24,12 @@ def variants() -> list[str]: ...
 def forward(
     steps: Steps, x: object, weight: object, bias: object | None, states: Sequence[object], last: object,
     coefficients: Sequence[object], inner: Sequence[int], spikes: int, outputs: Sequence[object],
-    final_states: Sequence[object], threads: int, variant: str | None = None,
+    final_states: Sequence[object], currents: object | None, threads: int, variant: str | None = None,
 ) -> None: ...  # fmt: skip
 def backward(
-    replay: Steps, steps: Steps, x: object, weight: object, bias: object | None, states: Sequence[object],
-    last: object, coefficients: Sequence[object], inner: Sequence[int], spikes: int, heard: object,
-    grad_outputs: Sequence[object | None], grad_states: Sequence[object | None], grad_x: object, grad_initial: Sequence[object], grad_last: object,
+    replay: Steps, steps: Steps, currents: object, weight: object, states: Sequence[object],
+    coefficients: Sequence[object], inner: Sequence[int], spikes: int, grad_outputs: Sequence[object | None],
+    grad_states: Sequence[object | None], grad_x: object, grad_initial: Sequence[object], grad_last: object,
     grad_coefficients: Sequence[object], threads: int, variant: str | None = None,
 ) -> None: ...  # fmt: skip
 def linear(

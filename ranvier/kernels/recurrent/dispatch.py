@@ -73,7 +73,8 @@ def _obstacle(plan: Plan, x_TBN: Tensor, executor: Executor) -> str | None:
         return f"the input is on {x_TBN.device.type}"
     if isinstance(plan.programs, TraceError):
         return f"the step cannot be traced: {plan.programs}"
-    return loop.absence()
+    absence: str | None = loop.absence()
+    return absence
 
 
 def _run_loop(
@@ -97,8 +98,8 @@ def _run_loop(
     results = operators.recurrent(
         x_TBN.reshape(x_TBN.shape[0], -1, N) if x_TBN.numel() else x_TBN.reshape(x_TBN.shape[0], 0, N), weight_NN,
         bias_N, last_BN.reshape(-1, N), [s.to(x_TBN.dtype).reshape(-1, N) for s in state], flat, inners,
-        plan.forward_text, plan.backward_text, plan.outputs.index("spikes"),
+        plan.forward_text, plan.backward_text, plan.outputs.index("spikes"), torch.is_grad_enabled(),
     )  # fmt: skip
     count = len(plan.outputs)
     outputs = {key: r.reshape(x_TBN.shape) for key, r in zip(plan.outputs, results[:count], strict=True)}
-    return outputs, plan.neuron.State(*(r.reshape(shape) for r in results[count:]))
+    return outputs, plan.neuron.State(*(r.reshape(shape) for r in results[count:-1]))

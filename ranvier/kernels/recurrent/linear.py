@@ -20,7 +20,8 @@ def linear(x_RJ: Tensor, weight_MJ: Tensor, bias_M: Tensor | None) -> Tensor:
     if _obstacle(x_RJ, weight_MJ) is not None:
         return F.linear(x_RJ, weight_MJ, bias_M)
     flat = x_RJ.reshape(-1, x_RJ.shape[-1])
-    return operators.event_linear(flat, weight_MJ, bias_M).reshape(*x_RJ.shape[:-1], weight_MJ.shape[0])
+    out: Tensor = operators.event_linear(flat, weight_MJ, bias_M)
+    return out.reshape(*x_RJ.shape[:-1], weight_MJ.shape[0])
 
 
 def explain(x_RJ: Tensor, weight_MJ: Tensor) -> Explanation:
@@ -43,7 +44,7 @@ def _obstacle(x_RJ: Tensor, weight_MJ: Tensor) -> str | None:
         return f"the input is on {x_RJ.device.type}"
     if x_RJ.dtype not in (torch.float32, torch.float64) or weight_MJ.dtype != x_RJ.dtype:
         return f"the input is {x_RJ.dtype}, the weight {weight_MJ.dtype}"
-    absence = loop.absence()
+    absence: str | None = loop.absence()
     if absence is not None:
         return absence
     if x_RJ.numel() == 0:

@@ -28,6 +28,7 @@ class Forward(NamedTuple):
 
     outputs: list[Tensor]  # (T, B, N) each, in the order of the program's out.*
     states: list[Tensor]  # (B, N) each, after the last step
+    currents: Tensor  # (T, B, N): what drove the neurons; without steps where nobody asked for it
 
 
 class Backward(NamedTuple):
@@ -50,7 +51,7 @@ def _load() -> ModuleType | str:
     return module
 
 
-@torch.compiler.assume_constant_result  # a compiled network asks once
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator] # a compiled network asks once
 def absence() -> str | None:
     """Say why the loop cannot be used here; None if it can."""
     loaded = _load()
@@ -99,41 +100,41 @@ def _all(tensors: Sequence[Tensor]) -> list[object]:
 
 def forward(
     program: Program, x_TBN: Tensor, weight_NN: Tensor, bias_N: Tensor | None, states_BN: Sequence[Tensor],
-    last_BN: Tensor, coefficients: Sequence[Coefficient], *, spikes: int, variant: str | None = None,
+    last_BN: Tensor, coefficients: Sequence[Coefficient], *, spikes: int, keep: bool, variant: str | None = None,
 ) -> Forward:  # fmt: skip
     """Run recurrent neurons over all time steps.
 
-    Args: program: a forward program. spikes: which of its outputs is heard. variant: the instruction set, for
-        tests. All tensors are float32, or all float64, on the CPU; T >= 1.
+    Args: program: a forward program. spikes: which of its outputs is heard. keep: whether ``backward`` will want the
+        currents. variant: the instruction set, for tests. All tensors are float32, or all float64, on the CPU; T >= 1.
     Raises: ExecutorError if the loop is absent.
     """
     steps = _forward_steps(program)
     outputs = [x_TBN.new_empty(x_TBN.shape) for _ in range(steps.outputs)]
     states = [s.new_empty(s.shape) for s in states_BN]
+    currents = x_TBN.new_empty(x_TBN.shape if keep else (0, *x_TBN.shape[1:]))
     _loop().forward(
         steps, _give(x_TBN), _give(weight_NN), None if bias_N is None else _give(bias_N), _all(states_BN),
         _give(last_BN), [_give(c.values) for c in coefficients], [c.inner for c in coefficients], spikes,
-        _all(outputs), _all(states), torch.get_num_threads(), variant,
+        _all(outputs), _all(states), _give(currents) if keep else None, torch.get_num_threads(), variant,
     )  # fmt: skip
-    return Forward(outputs, states)
+    return Forward(outputs, states, currents)
 
 
 def backward(
-    program: Program, vjp: Program, x_TBN: Tensor, weight_NN: Tensor, bias_N: Tensor | None,
-    states_BN: Sequence[Tensor], last_BN: Tensor, coefficients: Sequence[Coefficient], heard_TBN: Tensor,
-    grad_outputs: Sequence[Tensor | None], grad_states: Sequence[Tensor | None], *, spikes: int, variant: str | None = None,
+    program: Program, vjp: Program, currents_TBN: Tensor, weight_NN: Tensor, states_BN: Sequence[Tensor],
+    coefficients: Sequence[Coefficient], grad_outputs: Sequence[Tensor | None], grad_states: Sequence[Tensor | None],
+    *, spikes: int, variant: str | None = None,
 ) -> Backward:  # fmt: skip
     """Carry gradients back through all time steps; those of weight and bias follow from ``Backward.x`` (``gradient``).
 
-    Args: as ``forward``; vjp: the backward program. heard_TBN: the spikes of the forward run.
+    Args: as ``forward``; vjp: the backward program. currents_TBN: what ``forward`` kept.
     """
-    grad_x, grad_last = x_TBN.new_empty(x_TBN.shape), x_TBN.new_empty(x_TBN.shape[1:])
+    grad_x, grad_last = currents_TBN.new_empty(currents_TBN.shape), currents_TBN.new_empty(currents_TBN.shape[1:])
     initial = [s.new_empty(s.shape) for s in states_BN]
     grad_coefficients = [c.values.new_empty(c.values.shape) for c in coefficients]
     _loop().backward(
-        _replay_steps(program), _backward_steps(vjp), _give(x_TBN), _give(weight_NN),
-        None if bias_N is None else _give(bias_N), _all(states_BN), _give(last_BN),
-        [_give(c.values) for c in coefficients], [c.inner for c in coefficients], spikes, _give(heard_TBN),
+        _replay_steps(program), _backward_steps(vjp), _give(currents_TBN), _give(weight_NN), _all(states_BN),
+        [_give(c.values) for c in coefficients], [c.inner for c in coefficients], spikes,
         [None if g is None else _give(g) for g in grad_outputs], [None if g is None else _give(g) for g in grad_states],
         _give(grad_x), _all(initial), _give(grad_last), _all(grad_coefficients), torch.get_num_threads(), variant,
     )  # fmt: skip
@@ -151,7 +152,7 @@ def linear(x_RJ: Tensor, weight_MJ: Tensor, bias_M: Tensor | None, *, variant: s
 def gradient(
     parts: Sequence[tuple[Tensor, Tensor]], *, bias: bool, variant: str | None = None
 ) -> tuple[Tensor, Tensor | None]:
-    """Compute the gradients of weight and bias of a product: the sum of grad^T x, and of grad, over the rows of all parts.
+    """Compute the gradients of weight and bias of a product: grad^T x, and grad, summed over the rows of all parts.
 
     Args: parts: inputs (R, J) and gradients of the outputs (R, M), at least one pair.
     Returns: (M, J) and, if it is wanted, (M,).

@@ -25,25 +25,25 @@ def _coefficients(values: Sequence[Tensor], inners: Sequence[int]) -> list[Coeff
 @torch.library.custom_op("ranvier::recurrent", mutates_args=())
 def recurrent(
     x: Tensor, weight: Tensor, bias: Tensor | None, last: Tensor, states: Sequence[Tensor],
-    coefficients: Sequence[Tensor], inners: Sequence[int], program: str, vjp: str, spikes: int,
+    coefficients: Sequence[Tensor], inners: Sequence[int], program: str, vjp: str, spikes: int, keep: bool,
 ) -> list[Tensor]:  # fmt: skip
-    """Run recurrent neurons over (T, B, N); returns the outputs of all steps and the final states."""
+    """Run recurrent neurons over (T, B, N); returns the outputs of all steps, the final states, and the currents."""
     result = loop.forward(
-        _parse(program), x, weight, bias, states, last, _coefficients(coefficients, inners), spikes=spikes
+        _parse(program), x, weight, bias, states, last, _coefficients(coefficients, inners), spikes=spikes, keep=keep
     )
-    return [*result.outputs, *result.states]
+    return [*result.outputs, *result.states, result.currents]
 
 
 @torch.library.custom_op("ranvier::recurrent_backward", mutates_args=())
 def recurrent_backward(
-    grads: Sequence[Tensor | None], x: Tensor, heard: Tensor, weight: Tensor, bias: Tensor | None, last: Tensor,
+    grads: Sequence[Tensor | None], currents: Tensor, heard: Tensor, weight: Tensor, bias: Tensor | None, last: Tensor,
     states: Sequence[Tensor], coefficients: Sequence[Tensor], inners: Sequence[int], program: str, vjp: str,
     spikes: int,
 ) -> list[Tensor]:  # fmt: skip
     """Carry gradients back: returns those of x, weight, bias (if any), last, the initial states, the coefficients."""
     num_outputs = len(grads) - len(states)
     result = loop.backward(
-        _parse(program), _parse(vjp), x, weight, bias, states, last, _coefficients(coefficients, inners), heard,
+        _parse(program), _parse(vjp), currents, weight, states, _coefficients(coefficients, inners),
         grads[:num_outputs], grads[num_outputs:], spikes=spikes,
     )  # fmt: skip
     # What was heard at a step are the spikes of the one before.
@@ -56,40 +56,41 @@ def recurrent_backward(
 @recurrent.register_fake
 def _(
     x: Any, weight: Any, bias: Any, last: Any, states: Any, coefficients: Any, inners: Any, program: str, vjp: str,
-    spikes: int,
+    spikes: int, keep: bool,
 ) -> list[Tensor]:  # fmt: skip
     num_outputs = sum(name.startswith("out.") for name, _ in parse(program).outputs)
-    return [*(x.new_empty(x.shape) for _ in range(num_outputs)), *(s.new_empty(s.shape) for s in states)]
+    currents = x.new_empty(x.shape if keep else (0, *x.shape[1:]))
+    return [*(x.new_empty(x.shape) for _ in range(num_outputs)), *(s.new_empty(s.shape) for s in states), currents]
 
 
 @recurrent_backward.register_fake
 def _(
-    grads: Any, x: Any, heard: Any, weight: Any, bias: Any, last: Any, states: Any, coefficients: Any,
+    grads: Any, currents: Any, heard: Any, weight: Any, bias: Any, last: Any, states: Any, coefficients: Any,
     inners: Any, program: str, vjp: str, spikes: int,
 ) -> list[Tensor]:  # fmt: skip
     biases = [] if bias is None else [bias]
-    return [v.new_empty(v.shape) for v in (x, weight, *biases, last, *states, *coefficients)]
+    return [v.new_empty(v.shape) for v in (currents, weight, *biases, last, *states, *coefficients)]
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    x, weight, bias, last, states, coefficients, *ctx.rest = inputs  # rest: inners, program, vjp, spikes
+    _, weight, bias, last, states, coefficients, *ctx.rest, _ = inputs  # rest: inners, program, vjp, spikes
     ctx.set_materialize_grads(False)
     ctx.num_states = len(states)
-    ctx.save_for_backward(x, output[ctx.rest[-1]], weight, bias, last, *states, *coefficients)
+    ctx.save_for_backward(output[-1], output[ctx.rest[-1]], weight, bias, last, *states, *coefficients)
 
 
 def _differentiate(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:
-    x, heard, weight, bias, last, *others = ctx.saved_tensors
+    currents, heard, weight, bias, last, *others = ctx.saved_tensors
     n = ctx.num_states
     states, coefficients = others[:n], others[n:]
     d_x, d_weight, *found = recurrent_backward(
-        grads, x, heard, weight, bias, last, states, coefficients, *ctx.rest
+        grads[:-1], currents, heard, weight, bias, last, states, coefficients, *ctx.rest
     )
     d_bias = None if bias is None else found.pop(0)
     d_last, *found = found
     # torch takes an empty list of numbers for a list of tensors, and wants a list back.
     no_inners: list[None] | None = None if coefficients else []
-    return d_x, d_weight, d_bias, d_last, found[:n], found[n:], no_inners, None, None, None
+    return d_x, d_weight, d_bias, d_last, found[:n], found[n:], no_inners, None, None, None, None
 
 
 recurrent.register_autograd(_differentiate, setup_context=_keep)

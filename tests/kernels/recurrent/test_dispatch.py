@@ -152,7 +152,8 @@ def test_gradients_equal_those_of_the_reference(name, of_state):
 def test_gradients_of_parameters_of_every_shape_equal_those_of_the_reference(value):
     case = draw(9, 3, 5)
     law, ours = (
-        gradients(LIF(), case, executor, params=[("tau_m", value), ("v_th", 0.75)]) for executor in ("reference", "auto")
+        gradients(LIF(), case, executor, params=[("tau_m", value), ("v_th", 0.75)])
+        for executor in ("reference", "auto")
     )
     for a, b in zip(ours, law, strict=True):
         assert b.abs().max() > 0
@@ -193,7 +194,9 @@ def test_axes_between_batch_and_neurons_are_batch():
 
 def test_memory_order_does_not_matter():
     case = draw(6, 5, 4)
-    strided = case._replace(x=case.x.permute(2, 0, 1).contiguous().permute(1, 2, 0), weight=case.weight.t().contiguous().t())
+    strided = case._replace(
+        x=case.x.permute(2, 0, 1).contiguous().permute(1, 2, 0), weight=case.weight.t().contiguous().t()
+    )
     assert not strided.x.is_contiguous()
     plain, other = (run(plan(LIF(tau_m=2.0)), *c[:3], None, c.last, params={}) for c in (case, strided))
     assert torch.equal(plain.outputs["spikes"], other.outputs["spikes"])
@@ -211,7 +214,9 @@ def test_short_floats_are_computed_in_float32(dtype):
 
 def test_weights_of_another_precision_are_refused():
     case = draw(2, 2, 3)
-    text = "recurrent run of LIF: expected an input of torch.float64, as its weights, got torch.float32. Convert the input"
+    text = (
+        "recurrent run of LIF: expected an input of torch.float64, as its weights, got torch.float32. Convert the input"
+    )
     with pytest.raises(DtypeError, match=re.escape(text)):
         run(plan(LIF()), case.x, case.weight.double(), None, None, case.last, params={})
 
@@ -222,7 +227,9 @@ def test_it_says_who_runs_and_why():
     assert "cpu: one compiled loop over time adds up the weights" in str(explain(plan(LIF()), x))
     assert "it was asked for" in str(explain(plan(LIF()), x, executor="cpu"))
     words = str(explain(plan(LIF()), x, executor="reference"))
-    assert words.startswith('reference: a loop in plain torch, because executor="reference" was asked for; each step: it was')
+    assert words.startswith(
+        'reference: a loop in plain torch, because executor="reference" was asked for; each step: it was'
+    )
     with pytest.raises(ExecutorError, match="the input is on meta"):
         explain(plan(LIF()), x.to("meta"), executor="cpu")
 
@@ -251,7 +258,9 @@ def test_without_the_extension_the_plain_loop_gives_the_same_and_says_so(monkeyp
     case = draw(9, 2, 4)
     before = run(plan(LIF(tau_m=2.0)), *case[:3], None, case.last, params={})
     monkeypatch.setattr(loop, "absence", lambda: "it is not there")
-    with pytest.warns(RuntimeWarning, match="The slow executor in plain torch runs these recurrent neurons.*it is not there"):
+    with pytest.warns(
+        RuntimeWarning, match="The slow executor in plain torch runs these recurrent neurons.*it is not there"
+    ):
         after = run(plan(LIF(tau_m=2.0)), *case[:3], None, case.last, params={})
     assert torch.equal(before.outputs["spikes"], after.outputs["spikes"])
     with pytest.raises(ExecutorError, match="it is not there"):

@@ -30,14 +30,16 @@ def everything(T, B, N, variant=None):
     x, weight, bias = numbers(T, B, N) * 2, numbers(N, N, seed=1) / N**0.5, numbers(N, seed=2)
     states, last = [numbers(B, N, seed=3), numbers(B, N, seed=4).abs()], sparse(B, N)
     out = loop.forward(
-        programs.forward, x, weight, bias, states, last, coefficients, spikes=0, variant=variant
+        programs.forward, x, weight, bias, states, last, coefficients, spikes=0, keep=True, variant=variant
     )
     spikes = out.outputs[0]
     back = loop.backward(
-        programs.forward, programs.backward, x, weight, bias, states, last, coefficients, spikes,
+        programs.forward, programs.backward, out.currents, weight, states, coefficients,
         [numbers(T, B, N, seed=5)], [None, numbers(B, N, seed=6)], spikes=0, variant=variant,
     )  # fmt: skip
-    weights = loop.gradient([(last, back.x[0]), (spikes[:-1].flatten(0, 1), back.x[1:].flatten(0, 1))], bias=True, variant=variant)
+    weights = loop.gradient(
+        [(last, back.x[0]), (spikes[:-1].flatten(0, 1), back.x[1:].flatten(0, 1))], bias=True, variant=variant
+    )
     assert 0.05 < spikes.mean() < 0.95
     return [spikes, *out.states, back.x, *back.states, back.last, *back.coefficients, *weights]
 
@@ -76,8 +78,8 @@ def test_sequences_go_on_alone_bit_for_bit():
     programs = plan(LIF(tau_m=2.0)).programs
     x, weight = numbers(20, 11, 40) * 2, numbers(40, 40, seed=1) / 6
     zero = torch.zeros(11, 40)
-    whole = loop.forward(programs.forward, x, weight, None, [zero], zero, [], spikes=0)
-    part = loop.forward(programs.forward, x[:, 3:5], weight, None, [zero[:2]], zero[:2], [], spikes=0)
+    whole = loop.forward(programs.forward, x, weight, None, [zero], zero, [], spikes=0, keep=False)
+    part = loop.forward(programs.forward, x[:, 3:5], weight, None, [zero[:2]], zero[:2], [], spikes=0, keep=False)
     assert torch.equal(part.outputs[0], whole.outputs[0][:, 3:5])
     assert torch.equal(part.states[0], whole.states[0][3:5])
 
@@ -85,9 +87,11 @@ def test_sequences_go_on_alone_bit_for_bit():
 def test_chunks_equal_the_whole_to_the_last_bit():
     programs = plan(LIF(tau_m=2.0)).programs
     x, weight, zero = numbers(20, 5, 40) * 2, numbers(40, 40, seed=1) / 6, torch.zeros(5, 40)
-    whole = loop.forward(programs.forward, x, weight, None, [zero], zero, [], spikes=0)
-    first = loop.forward(programs.forward, x[:7], weight, None, [zero], zero, [], spikes=0)
-    second = loop.forward(programs.forward, x[7:], weight, None, first.states, first.outputs[0][-1], [], spikes=0)
+    whole = loop.forward(programs.forward, x, weight, None, [zero], zero, [], spikes=0, keep=False)
+    first = loop.forward(programs.forward, x[:7], weight, None, [zero], zero, [], spikes=0, keep=False)
+    second = loop.forward(
+        programs.forward, x[7:], weight, None, first.states, first.outputs[0][-1], [], spikes=0, keep=False
+    )
     assert torch.equal(torch.cat([first.outputs[0], second.outputs[0]]), whole.outputs[0])
     assert torch.equal(second.states[0], whole.states[0])
 
@@ -96,7 +100,9 @@ def test_memory_left_by_others_does_not_matter():
     expected = everything(7, 5, 33)
     poison = torch.full((50, 9, 65), float("nan"))  # fills the scratch memory of these threads
     programs = plan(LIF(tau_m=2.0)).programs
-    loop.forward(programs.forward, poison, poison[0, 0].expand(65, 65), None, [poison[0]], poison[0], [], spikes=0)
+    loop.forward(
+        programs.forward, poison, poison[0, 0].expand(65, 65), None, [poison[0]], poison[0], [], spikes=0, keep=False
+    )
     loop.linear(poison[0], poison[1], None)
     torch.use_deterministic_algorithms(True)  # new tensors are filled with NaN
     try:
@@ -110,7 +116,7 @@ def test_nan_and_infinity_reach_the_sequences_they_are_in_and_no_other():
     programs = plan(LIF(tau_m=2.0), outputs=("spikes", "v")).programs
     x, weight, zero = numbers(5, 9, 33), numbers(33, 33, seed=1), torch.zeros(9, 33)
     x[2, 4] = float("nan")
-    out = loop.forward(programs.forward, x, weight, None, [zero], zero, [], spikes=0)
+    out = loop.forward(programs.forward, x, weight, None, [zero], zero, [], spikes=0, keep=False)
     bad = out.outputs[1].isnan().any(2).any(0)
     assert bad.tolist() == [b == 4 for b in range(9)]
 
@@ -118,12 +124,14 @@ def test_nan_and_infinity_reach_the_sequences_they_are_in_and_no_other():
 def test_denormal_numbers_are_flushed_inside_and_the_threads_mode_is_restored():
     programs = plan(LIF(tau_m=2.0), outputs=("spikes", "v")).programs
     x, zero = torch.full((3, 2, 8), DENORMAL), torch.zeros(2, 8)
-    out = loop.forward(programs.forward, x, torch.zeros(8, 8), None, [zero], zero, [], spikes=0)
+    out = loop.forward(programs.forward, x, torch.zeros(8, 8), None, [zero], zero, [], spikes=0, keep=False)
     assert out.outputs[1].count_nonzero() == 0
     assert float(torch.tensor(DENORMAL) * torch.tensor(1.0)) > 0
 
 
-@pytest.mark.parametrize(("R", "J", "M"), [(0, 3, 2), (1, 1, 1), (5, 64, 32), (7, 65, 33), (200, 130, 20), (40, 700, 257)])
+@pytest.mark.parametrize(
+    ("R", "J", "M"), [(0, 3, 2), (1, 1, 1), (5, 64, 32), (7, 65, 33), (200, 130, 20), (40, 700, 257)]
+)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("graded", [False, True])
 def test_products_over_events_are_matrix_products(R, J, M, dtype, graded):
@@ -177,7 +185,8 @@ def test_arrays_that_do_not_fit_are_refused_by_name(change, text):
     arguments = {
         "steps": loop._forward_steps(plan(LIF()).programs.forward), "x": torch.zeros(2, 3, 4), "weight": torch.zeros(4, 4),
         "bias": None, "states": [torch.zeros(3, 4)], "last": torch.zeros(3, 4), "coefficients": [], "inner": [],
-        "spikes": 0, "outputs": [torch.zeros(2, 3, 4)], "final_states": [torch.zeros(3, 4)], "threads": 1, "variant": None,
+        "spikes": 0, "outputs": [torch.zeros(2, 3, 4)], "final_states": [torch.zeros(3, 4)], "currents": None,
+        "threads": 1, "variant": None,
     }  # fmt: skip
     loop._loop().forward(**arguments)
     with pytest.raises(ValueError, match=text):
