@@ -67,7 +67,7 @@ def explain(plan: Plan, x_TBN: Tensor, *, executor: Executor = "auto") -> Explan
 
 def _obstacle(plan: Plan, x_TBN: Tensor, executor: Executor) -> str | None:
     """Say why the compiled loop cannot run; None if it can."""
-    if executor in ("reference", "gpu"):
+    if executor in ("reference", "gpu", "scan"):
         return f'executor="{executor}" was asked for'
     if x_TBN.device.type != "cpu":
         return f"the input is on {x_TBN.device.type}"
