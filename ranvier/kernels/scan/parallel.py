@@ -1,16 +1,20 @@
-"""Linear recurrences by an associative scan: log2(T) passes over the sequence instead of T steps.
+"""Linear recurrences by an associative scan: a few operations on the whole sequence instead of T steps.
 
-Two steps in a row, s -> A1 s + b1 and s -> A2 s + b2, are one step with A2 A1 and A2 b1 + b2. So pairs of steps are
-joined, then pairs of pairs (Hillis and Steele 1986, Commun. ACM 29:1170). Sums are taken in another order than by the
-loop: results agree to rounding, not to the last bit, and depend to that extent on where a sequence is cut.
+Two steps in a row, s -> A1 s + b1 and s -> A2 s + b2, are one step with A2 A1 and A2 b1 + b2. So the sequence is cut
+into runs of RUN steps that are computed side by side; their ends form a sequence of T / RUN steps, which is treated in
+the same way (Blelloch 1990, Prefix sums and their applications, section 1.4). That is 2 T additions and RUN log(T)
+operations. Sums are taken in another order than by the loop: results agree to rounding, not to the last bit, and depend
+to that extent on where a sequence is cut.
 
-T time, K state variables; all further axes are elementwise and broadcast.
+T time, K state variables, C runs, R steps of a run; all further axes are elementwise and broadcast.
 """
 
 from typing import Any
 
 import torch
 from torch import Tensor
+
+RUN = 16
 
 
 def scan(A_TKK: Tensor, b_TK: Tensor, start_K: Tensor) -> Tensor:
@@ -44,21 +48,33 @@ class _Scan(torch.autograd.Function):
 
 
 def _joined(A_TKK: Tensor, b_TK: Tensor, start_K: Tensor) -> Tensor:
-    T = b_TK.shape[0]
+    T, shape = b_TK.shape[0], (b_TK[:1] + start_K).shape[1:]
     if T == 0:
         return b_TK + start_K  # of no steps
-    first_K = _apply(A_TKK[:1], start_K.unsqueeze(0)) + b_TK[:1]
-    s_TK = torch.cat([first_K, b_TK[1:].expand(-1, *first_K.shape[1:])])
-    fixed = A_TKK.shape[0] == 1
-    # What a step, and then a run of 2, 4, ... steps that end at it, does to the state before.
-    jump = A_TKK if fixed else A_TKK.clone()
-    reach = 1
-    while reach < T:
-        moved = _apply(jump if fixed else jump[reach:], s_TK[:-reach])
-        s_TK = torch.cat([s_TK[:reach], s_TK[reach:] + moved])
-        jump = _times(jump, jump) if fixed else torch.cat([jump[:reach], _times(jump[reach:], jump[:-reach])])
-        reach *= 2
-    return s_TK
+    num_runs, fixed = -(-T // RUN), A_TKK.shape[0] == 1
+    length = RUN if num_runs > 1 else T
+    b_CRK = _padded(b_TK.expand(T, *shape), num_runs).reshape(num_runs, length, *shape)
+    A_CRKK = A_TKK.unsqueeze(1) if fixed else _padded(A_TKK, num_runs).reshape(num_runs, length, *A_TKK.shape[1:])
+    # Every run on its own, from 0, and what its first steps do to the state that it would have started from.
+    parts, jumps = [b_CRK[:, 0]], [A_CRKK[:, 0]]
+    for r in range(1, length):
+        A_CKK = A_CRKK[:, 0 if fixed else r]
+        parts.append(_apply(A_CKK, parts[-1]) + b_CRK[:, r])
+        jumps.append(_times(A_CKK, jumps[-1]))
+    if num_runs == 1:
+        before_CK = start_K.expand(shape).unsqueeze(0)
+    else:
+        ends_CK = _joined(jumps[-1], parts[-1], start_K)
+        before_CK = torch.cat([start_K.expand(shape).unsqueeze(0), ends_CK[:-1]])
+    s_RCK = [part + _apply(jump, before_CK) for part, jump in zip(parts, jumps, strict=True)]
+    return torch.stack(s_RCK, 1).flatten(0, 1)[:T]
+
+
+def _padded(x_T: Tensor, num_runs: int) -> Tensor:
+    """Add zeros at the end, so that all runs have one length."""
+    T = x_T.shape[0]
+    missing = -T % RUN if num_runs > 1 else 0
+    return torch.cat([x_T, x_T.new_zeros(missing, *x_T.shape[1:])]) if missing else x_T
 
 
 def _apply(A_TKK: Tensor, s_TK: Tensor) -> Tensor:
