@@ -13,8 +13,9 @@ demo: $(VENV)/.installed  ## train a spiking network on real event recordings an
 test: $(VENV)/.developing  ## all fast tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-test-full: $(VENV)/.developing  ## the slow tests too: 300 kills, 10 000 mutations, full claims
+test-full: $(VENV)/.developing  ## the slow tests too; 300 kills, 10 000 mutations, malicious files
 	RANVIER_FULL=1 $(BIN)/python -m pytest
+	$(BIN)/python tools/reliability.py
 
 check: $(VENV)/.developing  ## format, lint, types
 	$(BIN)/ruff format --check .

@@ -5,6 +5,7 @@ The rooms: ``neurons`` (models), ``nn`` (layers), ``kernels`` (how neurons run),
 They load when they are first used, so that ``ranvier --help`` need not wait for torch.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,8 @@ def __getattr__(name: str) -> Any:
     for home, names in _HOMES.items():
         if name in names:
             return getattr(import_module(home), name)
-    raise AttributeError(f"module 'ranvier' has no attribute {name!r}")
+    # Python lists near names for an error that knows where they were looked for.
+    raise AttributeError(f"module 'ranvier' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
 
 
 def __dir__() -> list[str]:

@@ -24,6 +24,7 @@ struct Call {
     int64_t num_steps = 0, B = 0, N = 0;
     int threads = 1;
     Execute execute = nullptr;
+    const ExecuteFused* fused = nullptr;  // none for double
     Gather<T> gather;
     Product<T> product;
     int spikes = 0;                // which of the program's outputs is heard

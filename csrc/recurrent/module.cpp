@@ -67,6 +67,7 @@ template <class T>
 void choose_for(Call<T>& call, const Choice& c) {
     if constexpr (is_float<T>) {
         call.execute = c.program->on_float;
+        call.fused = c.program->fused_on_float;
         call.gather = c.gather->on_float;
         call.product = c.product->on_float;
     } else {
@@ -264,7 +265,7 @@ void by_type(const A& array, F f) {
 
 Steps make_steps(Kind kind, int registers, int coefficients, int states, int outputs, std::vector<double> constants,
                  const std::vector<int32_t>& words, std::vector<bool> in_place) {
-    return {Code(Layout{kind, registers, 0, coefficients, states, outputs}, std::move(constants), words, std::move(in_place))};
+    return {Code(Layout{kind, registers, 0, coefficients, states, outputs}, std::move(constants), words, std::move(in_place), true)};
 }
 
 }  // namespace

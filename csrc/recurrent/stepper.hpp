@@ -45,14 +45,14 @@ public:
         : call_(call), code_(code), slots_(static_cast<size_t>(code.layout.total())), moves_(slots_.size(), false),
           zero_(repeated(T{0}, arena)) {
         const Layout& l = code.layout;
-        for (int k = 0; k < l.registers; ++k) at(k) = {reinterpret_cast<char*>(arena.take<T>(PART)), 1};
+        for (int k = 0; k < l.registers; ++k) at(k) = Slot{reinterpret_cast<char*>(arena.take<T>(PART)), 1};
         for (int k = 0; k < l.constants; ++k) {
-            at(l.constant(k)) = {repeated(static_cast<T>(code.constants[static_cast<size_t>(k)]), arena), 0};
+            at(l.constant(k)) = Slot{repeated(static_cast<T>(code.constants[static_cast<size_t>(k)]), arena), 0};
         }
         for (int k = 0; k < l.coefficients; ++k) {
             const Coefficient<T>& c = call.coefficients[static_cast<size_t>(k)];
             if (c.count == 1) {
-                at(l.coefficient(k)) = {repeated(*c.values, arena), 0};
+                at(l.coefficient(k)) = Slot{repeated(*c.values, arena), 0};
             } else {
                 point(l.coefficient(k), arena.take_zeros<T>(numbers));
             }
@@ -75,11 +75,11 @@ public:
     }
 
     void point(int slot, const T* row) {
-        at(slot) = {const_cast<char*>(reinterpret_cast<const char*>(row)), 1};
+        at(slot) = Slot{const_cast<char*>(reinterpret_cast<const char*>(row)), 1};
         moves_[static_cast<size_t>(slot)] = true;
     }
     void point_zero(int slot) {
-        at(slot) = {zero_, 0};
+        at(slot) = Slot{zero_, 0};
         moves_[static_cast<size_t>(slot)] = false;
     }
 
@@ -89,8 +89,12 @@ public:
             for (size_t s = 0; s < slots_.size(); ++s) {
                 if (moves_[s]) parts_[s].data = slots_[s].data + begin * static_cast<int64_t>(sizeof(T));
             }
-            call_.execute(code_.instructions.data(), static_cast<int>(code_.instructions.size()), parts_.data(),
-                          std::min(PART, numbers - begin), Ahead{nullptr, nullptr});
+            const int64_t n = std::min(PART, numbers - begin);
+            if (call_.fused != nullptr && code_.fused >= 0) {
+                call_.fused[code_.fused](parts_.data(), code_.places.data(), n, Ahead{});
+            } else {
+                call_.execute(code_.instructions.data(), static_cast<int>(code_.instructions.size()), parts_.data(), n, Ahead{});
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 """The door: all commands, and what becomes of the errors a user can cause."""
 
+import os
 import signal
 import warnings
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ from typer.core import TyperGroup
 
 from ranvier import __version__
 from ranvier.cli import catalogue, check, data, doctor, folders, train
+from ranvier.cli.bench import bench
 from ranvier.cli.screen import console, tell
 from ranvier.core.errors import RanvierError
 
@@ -80,6 +82,7 @@ def _door(
 app.command("run")(train.run)
 app.command("resume")(train.resume)
 app.command("check")(check.check)
+app.command("bench")(bench)
 app.command("list")(catalogue.list_names)
 app.command("show")(catalogue.show)
 app.command("report")(folders.report)
@@ -90,4 +93,6 @@ app.add_typer(data.app, name="data")
 
 def main() -> None:
     """Enter from the shell."""
+    # torch's threads that wait by spinning make a step up to four times slower where another process takes a core.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app(prog_name="ranvier")

@@ -63,7 +63,7 @@ def show(
     members = {member.lower(): (kind, value) for kind in _ROOMS for member, value in _members(kind)}
     if name.lower() not in members:
         known = [*systems.names(), *members]
-        raise UnknownNameError.among("ranvier show", name, known, kind="system, neuron, surrogate or rule")
+        raise UnknownNameError.among("ranvier show", name.lower(), known, kind="system, neuron, surrogate or rule")
     kind, value = members[name.lower()]
     page = inspect.getdoc(value) or ""
     made = _default(value)

@@ -1,6 +1,5 @@
 """``ranvier check``: measures a system's claim and its control, and says whether the claim holds."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ranvier import systems
+from ranvier.cli.files import write_json
 from ranvier.cli.screen import Screen, table
-from ranvier.core.errors import RunError
 
 if TYPE_CHECKING:
     from ranvier.core.claim import Claim, Measured, Outcome
@@ -47,7 +46,7 @@ def check(
         "minutes": round((time.monotonic() - started) / 60, 2),
         "environment": _environment(),
     }
-    _write(path, result)
+    write_json(path, result)
     screen.say(claim.sentence)
     _show(claim, outcome, screen)
     screen.say(f"verdict: {verdict}" + (" (first seed only)" if fast else ""), style=_STYLES[verdict])
@@ -104,11 +103,3 @@ def _environment() -> Mapping[str, Any]:
     from ranvier.runs.environment import describe
 
     return describe()
-
-
-def _write(path: Path, result: Mapping[str, Any]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise RunError(str(path), expected="a writable file", got=error.strerror or str(error)) from error

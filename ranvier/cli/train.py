@@ -34,6 +34,7 @@ def run(
     chosen = _configure(system, config, options or [], seed)
     from ranvier.runs import Run
 
+    system.build(chosen)  # refuses what makes no network before anything is written
     made = Run.create(_fresh(runs, name), name=name, config=to_plain(chosen), seed=chosen.seed)
     _train(system, chosen, made, Screen.open(as_json=as_json))
 
@@ -42,12 +43,18 @@ def resume(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a run where its newest complete checkpoint stands."""
+    """Go on with a run where its newest complete checkpoint stands.
+
+    It gets as many threads as it began with, so that it ends in the same bits.
+    """
+    import torch
+
     from ranvier.runs import Run
 
     found = Run.open(folder)
     system = systems.load(found.name)
     chosen = from_plain(system.config, found.config, where=str(folder / "config.json"))
+    torch.set_num_threads(found.num_threads or torch.get_num_threads())
     _train(system, chosen, found, Screen.open(as_json=as_json))
 
 

@@ -5,6 +5,7 @@ tensor are its *parameters*: they may be written with a unit ("20 ms"), learned,
 Fields of any other kind (bool, int, Literal, another description) are its structure.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self, dataclass_transform, get_type_hints
 
@@ -23,9 +24,21 @@ class Described:
         super().__init_subclass__(**kwargs)
         dataclass(frozen=True, kw_only=True, eq=False)(cls)
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Refuse what the description does not have. Raises: UnknownNameError with near names; ConfigError."""
+        if args:
+            mend = f"Write {cls.__name__}(name=value)."
+            raise ConfigError(cls.__name__, expected="parameters by name", got=repr(args[0]), mend=mend)
+        _check_names(cls, kwargs)
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         for field in fields(self):  # type: ignore[arg-type] # every subclass is a dataclass
             value = getattr(self, field.name)
+            if isinstance(field.default, Described) and not isinstance(value, kind := _root(type(field.default))):
+                expected = f"a {kind.__name__} such as {type(field.default).__name__}()"
+                mend = f"Write {value.__name__}()." if isinstance(value, type) and issubclass(value, kind) else ""
+                raise ConfigError(f"{type(self).__name__}.{field.name}", expected=expected, got=repr(value), mend=mend)
             if isinstance(value, str) and isinstance(field.default, float):
                 unit = unit_of(type(self), field.name)
                 object.__setattr__(self, field.name, parse(value, unit, where=f"{type(self).__name__}.{field.name}"))
@@ -46,11 +59,20 @@ class Described:
 
         Raises: UnknownNameError, with near names, for a field that does not exist.
         """
-        known = [f.name for f in fields(self)]  # type: ignore[arg-type]
-        for name in changes:
-            if name not in known:
-                raise UnknownNameError.among(type(self).__name__, name, known, kind="parameter")
+        _check_names(type(self), changes)
         return replace(self, **changes)  # type: ignore[type-var]
+
+
+def _check_names(kind: type, given: Iterable[str]) -> None:
+    known = [f.name for f in fields(kind)]
+    for name in given:
+        if name not in known:
+            raise UnknownNameError.among(kind.__name__, name, known, kind="parameter")
+
+
+def _root(kind: type) -> type:
+    """Return what a description is in the first place: Reset for Subtract."""
+    return [base for base in kind.__mro__ if issubclass(base, Described) and base is not Described][-1]
 
 
 def unit_of(kind: type, name: str) -> str:

@@ -97,12 +97,13 @@ def fetch(
         if file.sha256 is None and file.md5 is None:
             part.unlink(missing_ok=True)  # nothing could tell halves of two versions apart
         for attempt in range(tries):
-            if _advance(file, part, opener, progress):
+            break_ = _advance(file, part, opener, progress)
+            if break_ is None:
                 break
             if attempt == tries - 1:
                 done = part.stat().st_size if part.exists() else 0
                 mend = "Call it again: it goes on from there."
-                raise DataError(file.url, expected="the whole file", got=f"{done} bytes, then a break", mend=mend)
+                raise DataError(file.url, expected="the whole file", got=f"{done} bytes, then {break_}", mend=mend)
         _verify(file, part)
         part.replace(path)
     except (DataError, ConfigError):
@@ -113,11 +114,13 @@ def fetch(
     return path
 
 
-def _advance(file: RemoteFile, part: Path, opener: Opener, progress: Callable[[int, int | None], None] | None) -> bool:
-    """Fetch on from what is there; returns whether the file is complete now."""
+def _advance(
+    file: RemoteFile, part: Path, opener: Opener, progress: Callable[[int, int | None], None] | None
+) -> str | None:
+    """Fetch on from what is there; returns None once the file is complete, else what broke off."""
     done = part.stat().st_size if part.exists() else 0
     if file.bytes is not None and done == file.bytes:
-        return True
+        return None
     headers = {"User-Agent": "ranvier", "Accept-Encoding": "identity"}
     request = urllib.request.Request(file.url, headers=headers)  # noqa: S310 # the scheme was checked by fetch
     if done:
@@ -127,11 +130,11 @@ def _advance(file: RemoteFile, part: Path, opener: Opener, progress: Callable[[i
     except urllib.error.HTTPError as error:
         if error.code == 416 and done:  # the part is not a beginning of what is offered now
             part.unlink()
-            return False
+            return "an answer that does not go on from there"
         mend = f"Fetch {file.name} by hand and put it beside the others."
         raise DataError(file.url, expected="a download", got=f"HTTP {error.code} {error.reason}", mend=mend) from error
-    except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError):
-        return False
+    except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
+        return f"no answer ({error})"
     with contextlib.closing(response):
         if response.status == 206 and _range_start(response) == done:
             start = done
@@ -139,15 +142,15 @@ def _advance(file: RemoteFile, part: Path, opener: Opener, progress: Callable[[i
             start = 0
             if response.status == 206:
                 part.unlink(missing_ok=True)
-                return False
+                return "an answer that does not go on from there"
         else:
             raise DataError(file.url, expected="status 200 or 206", got=str(response.status))
         total = _total(file, response, start)
         with part.open("ab" if start else "wb") as out:
-            whole = _copy(file, response, out, start, total, progress)
+            break_ = _copy(file, response, out, start, total, progress)
             out.flush()
             os.fsync(out.fileno())
-    return whole
+    return break_
 
 
 def _copy(
@@ -157,15 +160,15 @@ def _copy(
     done: int,
     total: int | None,
     progress: Callable[[int, int | None], None] | None,
-) -> bool:
+) -> str | None:
     limit = total if total is not None else _LIMIT
     while True:
         try:
             piece = response.read(_CHUNK)
-        except (HTTPException, TimeoutError, ConnectionError):
-            return False
+        except (HTTPException, TimeoutError, ConnectionError) as error:
+            return f"a break ({error})"
         if not piece:
-            return total is None or done == total
+            return None if total is None or done == total else "a break"
         done += len(piece)
         if done > limit:
             Path(out.name).unlink(missing_ok=True)

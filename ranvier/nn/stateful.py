@@ -163,8 +163,11 @@ def paths_of(net: nn.Module) -> dict[Stateful, str]:
     return {module: path for path, module in net.named_modules() if isinstance(module, Stateful)}
 
 
-def check_paths(where: str, state: Mapping[str, Any], required: Any, known: Any) -> None:
-    """Refuse a state that lacks a layer or names one that the network does not have."""
+def check_paths(where: str, state: Any, required: Any, known: Any) -> None:
+    """Refuse a state that is no mapping, lacks a layer, or names one that the network does not have."""
+    if not isinstance(state, Mapping):
+        mend = "None starts all from rest."
+        raise StateError(where, expected="{path of a layer: its state}", got=f"a {type(state).__name__}", mend=mend)
     for path in state:
         if path not in known:
             raise StateError(where, expected="states of its own layers", got=_near(path, known))

@@ -22,6 +22,8 @@ from ranvier.runs.environment import describe
 from ranvier.runs.files import disk, plain, render, write_whole
 from ranvier.runs.metrics import Figure, Metrics
 
+_MOST_THREADS = 1024  # more would be a broken file
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
@@ -97,6 +99,19 @@ class Run:
     def finished(self) -> bool:
         """Whether the results have been written."""
         return (self.folder / "results.json").exists()
+
+    @property
+    def num_threads(self) -> int | None:
+        """With how many threads of torch the run began; None if its environment does not say.
+
+        Sums are split among threads, so another number gives other last bits.
+        """
+        try:
+            environment = json.loads((self.folder / "environment.json").read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return None
+        number = environment.get("num_threads") if isinstance(environment, dict) else None
+        return number if type(number) is int and 1 <= number <= _MOST_THREADS else None
 
     def log(self, *, step: int, **figures: Figure) -> None:
         """Append a line of figures and the time (s since 1970) to the metrics; figures may nest (one a layer)."""

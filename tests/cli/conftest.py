@@ -1,6 +1,7 @@
 """A command typed in an empty folder, without data or cache of its own."""
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from ranvier.cli import app
@@ -15,8 +16,16 @@ def shell(tmp_path, monkeypatch):
     return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
 
 
+@pytest.fixture
+def threads_put_back():
+    """Leave torch with the number of threads that it had."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
 TINY = (
-    "--set=epochs=1", "--set=num_frames=2", "--set=shrink=8", "--set=channels=[2]", "--set=batch_size=20", "--set=limit=40",
+    "--set=train.epochs=1", "--set=num_frames=2", "--set=shrink=8", "--set=channels=[2]", "--set=batch_size=20", "--set=limit=40",
 )  # fmt: skip
 
 

@@ -96,3 +96,24 @@ def test_bind_puts_anything_in_place_of_parameters_at_any_depth():
     assert Outer().inner.alpha == 2.0
     with pytest.raises(UnknownNameError, match="Outer: expected a known parameter"):
         bind(Outer(), {"tua": 1.0})
+
+
+def test_a_name_that_does_not_exist_lists_near_ones():
+    with pytest.raises(UnknownNameError) as caught:
+        Outer(taum=3.0)
+    assert str(caught.value).endswith("got 'taum'. Did you mean 'tau'?")
+
+
+def test_a_value_without_a_name_is_refused():
+    with pytest.raises(ConfigError, match=r"Outer: expected parameters by name, got 3.0. Write Outer\(name=value\)."):
+        Outer(3.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "got"), [("exponential", "got 'exponential'."), (Outer(), "got Outer("), (Inner, "Write Inner().")]
+)
+def test_a_part_of_another_kind_is_refused_where_it_is_given(value, got):
+    with pytest.raises(ConfigError) as caught:
+        Outer(inner=value)
+    assert "Outer.inner: expected a Inner such as Inner(), got " in str(caught.value)
+    assert got in str(caught.value)

@@ -77,7 +77,9 @@ def test_an_interrupted_download_goes_on_where_it_broke(tmp_path):
 
 
 def test_a_later_call_goes_on_where_the_last_one_broke(tmp_path):
-    with pytest.raises(DataError, match=r"expected the whole file, got 600000 bytes, then a break. Call it again"):
+    with pytest.raises(
+        DataError, match=r"expected the whole file, got 600000 bytes, then a break \(.*\). Call it again"
+    ):
         fetch(remote(), tmp_path, opener=Server(break_after=[200_000] * 3), tries=3)
     assert not (tmp_path / "a.bin").exists()
     server = Server()
@@ -178,7 +180,7 @@ def test_an_answer_that_is_no_file_is_named(tmp_path):
 
 
 def test_no_network_is_a_break_that_can_be_gone_on_from(tmp_path):
-    with pytest.raises(DataError, match=r"got 0 bytes, then a break"):
+    with pytest.raises(DataError, match=r"got 0 bytes, then no answer \(<urlopen error no route>\)"):
         fetch(remote(), tmp_path, opener=Server(error=urllib.error.URLError("no route")))
 
 

@@ -151,8 +151,8 @@ def checkpoint(run, path, data):
     Run(folder=run, name="x", config={}).resume()
 
 
-def page(run, name, data):
-    """Write the report of a run one of whose files is, or quotes, the payload."""
+def page(run, data, *, quoted):
+    """Write the report of a run whose files quote the payload, or are it."""
     text = data.decode("latin1")
     told = {
         "config.json": {"name": text[:100], "config": {"a": text}},
@@ -160,7 +160,7 @@ def page(run, name, data):
         "environment.json": {"command": text},
     }
     for file, value in told.items():
-        (run / file).write_bytes(data if file == name else json.dumps(value).encode())
+        (run / file).write_bytes(json.dumps(value).encode() if quoted else data)
     report.write(run)
 
 
@@ -190,8 +190,10 @@ def readers(home):
     }  # fmt: skip
     for name in ("tensors.safetensors", "state.json", "manifest.json"):
         found[f"checkpoint {name}"] = lambda data, name=name: checkpoint(run, name, data)
-    for name in ("", "config.json", "results.json", "environment.json"):
-        found[f"report {name}".strip()] = lambda data, name=name: page(run, name, data)
+    for quoted in (True, False):
+        found["report of files that quote it" if quoted else "report of it"] = lambda data, quoted=quoted: page(
+            run, data, quoted=quoted
+        )
 
     def opened(data):
         (run / "config.json").write_bytes(data)

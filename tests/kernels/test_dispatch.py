@@ -242,3 +242,21 @@ def test_operators_pass_torchs_own_checks():
     )  # fmt: skip
     utils = ("test_schema", "test_faketensor", "test_aot_dispatch_static")
     assert set(torch.library.opcheck(operators.forward, args, test_utils=utils).values()) == {"SUCCESS"}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 4, 2, 3), (0, 3, 1, 2, 4), (1, 0, 2, 3, 4), (0, 1, 2, 3, 4)])
+def test_results_lie_in_memory_as_the_input_does_and_are_the_same(order):
+    generator = torch.Generator().manual_seed(0)
+    places = torch.randn(4, 3, 5, 6, 2, generator=generator) * 2
+    x_TB = places.permute(order)
+    threshold = torch.linspace(0.5, 1.5, x_TB.shape[2]).reshape(-1, 1, 1)
+    planned = plan(LIF(tau_m=2.0, v_th=threshold), outputs=("spikes", "v"))
+    start = LIF.State(v=torch.randn(x_TB.shape[1:], generator=generator))
+    law = run(planned, x_TB.contiguous(), start, executor="reference")
+    ours = run(planned, x_TB, start)
+    assert 0 < law.outputs["spikes"].mean() < 1
+    for name, value in law.outputs.items():
+        assert torch.equal(value, ours.outputs[name])
+    assert torch.equal(law.state.v, ours.state.v)
+    if order[0] == 0:
+        assert ours.outputs["spikes"].stride() == x_TB.stride()

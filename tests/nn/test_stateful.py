@@ -52,6 +52,11 @@ def test_a_run_goes_on_from_the_state_of_the_last():
     assert {path: s.total.tolist() for path, s in state.items()} == {"left": [5, 5], "right": [10, 10]}
 
 
+def test_a_state_that_is_no_mapping_is_refused():
+    with pytest.raises(StateError, match=r"Pair: expected \{path of a layer: its state\}, got a list. None starts"):
+        rn.run(Pair(), torch.ones(2, 2), [1])
+
+
 def test_a_network_without_state_has_an_empty_one():
     y, state = rn.run(nn.Identity(), torch.ones(2, 3))
     assert y.shape == (2, 3)

@@ -149,3 +149,21 @@ def test_only_the_last_checkpoints_stay(tmp_path):
     for step in range(5):
         run.save(step, {})
     assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["step-000000003", "step-000000004"]
+
+
+@pytest.mark.parametrize(
+    ("content", "number"),
+    [
+        ('{"num_threads": 3}', 3), ('{"num_threads": 0}', None), ('{"num_threads": 1e9}', None), ("{}", None),
+        ('{"num_threads": 99999999}', None), ('{"num_threads": true}', None), ("[1]", None), ("{", None),
+    ],
+)  # fmt: skip
+def test_the_number_of_threads_is_read_from_the_environment_or_unknown(run, content, number):
+    assert run.num_threads == torch.get_num_threads()
+    (run.folder / "environment.json").write_text(content)
+    assert run.num_threads == number
+
+
+def test_a_run_without_environment_has_an_unknown_number_of_threads(run):
+    (run.folder / "environment.json").unlink()
+    assert run.num_threads is None

@@ -16,6 +16,7 @@ from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined] # public,
 
 from ranvier.core.errors import ExecutorError
 from ranvier.core.program import Program, prune
+from ranvier.kernels.cpu.buffers import fresh
 from ranvier.kernels.cpu.encode import encode
 from ranvier.kernels.twin import Coefficient
 
@@ -109,9 +110,9 @@ def forward(
     Raises: ExecutorError if the loop is absent.
     """
     steps = _forward_steps(program)
-    outputs = [x_TBN.new_empty(x_TBN.shape) for _ in range(steps.outputs)]
+    outputs = [fresh(x_TBN.shape, x_TBN.dtype) for _ in range(steps.outputs)]
     states = [s.new_empty(s.shape) for s in states_BN]
-    currents = x_TBN.new_empty(x_TBN.shape if keep else (0, *x_TBN.shape[1:]))
+    currents = fresh(x_TBN.shape if keep else (0, *x_TBN.shape[1:]), x_TBN.dtype)
     _loop().forward(
         steps, _give(x_TBN), _give(weight_NN), None if bias_N is None else _give(bias_N), _all(states_BN),
         _give(last_BN), [_give(c.values) for c in coefficients], [c.inner for c in coefficients], spikes,
@@ -129,7 +130,7 @@ def backward(
 
     Args: as ``forward``; vjp: the backward program. currents_TBN: what ``forward`` kept.
     """
-    grad_x, grad_last = currents_TBN.new_empty(currents_TBN.shape), currents_TBN.new_empty(currents_TBN.shape[1:])
+    grad_x, grad_last = (fresh(shape, currents_TBN.dtype) for shape in (currents_TBN.shape, currents_TBN.shape[1:]))
     initial = [s.new_empty(s.shape) for s in states_BN]
     grad_coefficients = [c.values.new_empty(c.values.shape) for c in coefficients]
     _loop().backward(
@@ -143,7 +144,7 @@ def backward(
 
 def linear(x_RJ: Tensor, weight_MJ: Tensor, bias_M: Tensor | None, *, variant: str | None = None) -> Tensor:
     """Compute bias + x W^T, adding up over what is not zero in x: (R, J) -> (R, M)."""
-    out_RM = x_RJ.new_empty(x_RJ.shape[0], weight_MJ.shape[0])
+    out_RM = fresh((x_RJ.shape[0], weight_MJ.shape[0]), x_RJ.dtype)
     bias = None if bias_M is None else _give(bias_M)
     _loop().linear(_give(x_RJ), _give(weight_MJ), bias, to_dlpack(out_RM), torch.get_num_threads(), variant)
     return out_RM
@@ -158,7 +159,7 @@ def gradient(
     Returns: (M, J) and, if it is wanted, (M,).
     """
     x, grad = parts[0]
-    out_MJ = grad.new_empty(grad.shape[1], x.shape[1])
+    out_MJ = fresh((grad.shape[1], x.shape[1]), grad.dtype)
     out_M = grad.new_empty(grad.shape[1]) if bias else None
     _loop().gradient(
         [_give(x) for x, _ in parts], [_give(g) for _, g in parts], to_dlpack(out_MJ),
