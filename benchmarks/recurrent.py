@@ -130,6 +130,22 @@ def parts(case: Mapping[str, Any]) -> dict[str, tuple[Call, Call]]:
     }  # fmt: skip
 
 
+def crossover(rounds: int) -> dict[str, float]:
+    """Time the product over active inputs and its weight gradient as shares of the dense ones, by activity."""
+    weight, grad = torch.randn(CASE["H"], CASE["I"]), torch.randn(CASE["T"] * CASE["B"], CASE["H"])
+    shares = {}
+    for activity in (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6):
+        x = (torch.rand(len(grad), CASE["I"]) < activity).float()
+        calls: dict[str, Call] = {
+            "ours": lambda x=x: loop.linear(x, weight, None), "dense": lambda x=x: F.linear(x, weight),
+            "our gradient": lambda x=x: loop.gradient([(x, grad)], bias=False), "dense gradient": lambda x=x: grad.t() @ x,
+        }  # fmt: skip
+        ms = turns(calls, rounds)
+        shares[f"product at {activity:.0%}"] = ms["ours"] / ms["dense"]
+        shares[f"gradient at {activity:.0%}"] = ms["our gradient"] / ms["dense gradient"]
+    return shares
+
+
 def turns(contenders: Mapping[str, Call], rounds: int) -> dict[str, float]:
     """Time contenders in turns, A B C C B A; returns medians in ms."""
     times: dict[str, list[float]] = {name: [] for name in contenders}
@@ -166,9 +182,14 @@ def main() -> None:
     for name in dict.fromkeys(key.rsplit(", ", 1)[0] for key in medians):
         ours, dense = medians[f"{name}, ours"], medians[f"{name}, dense"]
         print(f"  {name:30} ours {ours:7.2f}   dense products {dense:7.2f}   {ours / dense:.2f}")
+    shares = crossover(options.rounds // 3 + 1)
+    print(
+        "product over active inputs as a share of the dense one: "
+        + ", ".join(f"{k} {v:.2f}" for k, v in shares.items())
+    )
     if options.json is not None:
         facts = {"date": time.strftime("%Y-%m-%d"), "processor": platform.processor() or platform.machine(),
-                 "threads": options.threads, "torch": torch.__version__, "case": CASE, "ms": medians}  # fmt: skip
+                 "threads": options.threads, "torch": torch.__version__, "case": CASE, "ms": medians, "shares": shares}  # fmt: skip
         options.json.write_text(json.dumps(facts, indent=2) + "\n")
 
 
