@@ -16,8 +16,10 @@ from ranvier.kernels import operators, reference
 from ranvier.kernels.cpu import direct
 from ranvier.kernels.evaluate import evaluate
 from ranvier.kernels.plan import Plan, Programs
+from ranvier.kernels.scan.run import matrices
+from ranvier.kernels.scan.run import run as run_scan
 
-Executor = Literal["auto", "reference", "cpu", "gpu"]
+Executor = Literal["auto", "reference", "cpu", "gpu", "scan"]
 
 
 class Run(NamedTuple):
@@ -36,7 +38,9 @@ def run(
     Args:
         plan: of the neuron. current_TB: (T, B, ...), floating. state: a State of (B, ...) tensors; None is rest.
         params: live values of the parameters that are tensors in the plan's neuron; gradients flow to them.
-        executor: "auto" lets device and installation decide; the others force one, for tests and comparisons.
+        executor: "auto" lets device and installation decide; the others force one, for tests and comparisons. "scan"
+            runs a step that is affine in its state (no reset) over all time steps at once, equal to rounding; auto
+            never takes it, because a spike may move.
     Returns: the outputs that the plan names and the final state. Inputs of 16 bits are computed in float32; their
         outputs have the input's type, their state stays in float32.
     Raises: DtypeError, ShapeError, StateError, UnknownNameError, ExecutorError.
@@ -58,7 +62,9 @@ def run(
         state = _direct_rest(neuron, computed_TB.shape[1:], dtype)
     else:
         state = _rest(neuron, computed_TB.shape[1:], dtype, current_TB.device)
-    if programs is None:
+    if executor == "scan":
+        outputs, state = run_scan(plan.neuron, neuron, computed_TB, state, dt=plan.dt, outputs=plan.outputs)
+    elif programs is None:
         outputs, state = reference.run(neuron, computed_TB, state, dt=plan.dt, outputs=plan.outputs)
     else:
         outputs, state = _run_programs(plan, programs, computed_TB, state, values, executor, is_direct=is_direct)
@@ -94,6 +100,10 @@ def explain(plan: Plan, current_TB: Tensor, *, executor: Executor = "auto") -> E
     if isinstance(plan.programs, TraceError):
         return Explanation("reference", f"the step cannot be traced: {plan.programs}", 0, 0)
     lengths = len(plan.programs.forward.body), len(plan.programs.backward.body)
+    if executor == "scan":
+        found = matrices(plan.neuron, plan.dt)
+        cannot = f"it cannot run: {found}" if isinstance(found, str) else "it was asked for, and the step is affine"
+        return Explanation("scan", cannot, *lengths)
     if executor == "reference":
         return Explanation("reference", "it was asked for", *lengths)
     name, _, reason = operators.choose(current_TB.device.type, executor)
