@@ -128,6 +128,11 @@ class EventDriven:
             raise ConfigError(f"{_WHERE}, explain", expected="at least one step", got="none", mend=mend)
         return report(runners[-1].layers, [r.counts() for r in runners], "C++" if absence() is None else "plain torch")
 
+    @property
+    def crossovers(self) -> dict[str, float]:
+        """The crossovers in use, {path: density}, of the latest shape; as ``crossover`` they give the same bits again."""
+        return {path: value for (path, _), value in self._measured.items()}
+
     def make_runner(self, shape: torch.Size) -> Runner:
         """Lower the layers for frames (B, ...) of that shape."""
         batch, of_frame = shape[0], tuple(shape[1:])

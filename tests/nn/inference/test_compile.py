@@ -281,6 +281,17 @@ def test_synaptic_operations_are_counted():
     assert fast.explain().synops == (4 + 9) * 5
 
 
+def test_measured_crossovers_can_be_given_again(case):
+    net, x, y = case
+    fast = compile_for_inference(net)
+    out, _ = fast.run(x)
+    torch.testing.assert_close(out, y, rtol=1e-6, atol=1e-6)
+    assert all(0 <= value <= 1 for value in fast.crossovers.values())
+    again = compile_for_inference(net, crossover=fast.crossovers)
+    assert torch.equal(again.run(x)[0], out)
+    assert again.crossovers == fast.crossovers
+
+
 def test_streams_are_measured_while_they_live():
     fast = compile_for_inference(rn.Sequential(nn.Linear(4, 3)), crossover=1.0)
     stream = fast.stream()
