@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from ranvier.core.maths import cos, exp, expm1, log, sigmoid, sin, sqrt
     from ranvier.core.units import Hz, Ms, Mv, Param
     from ranvier.neurons import ALIF, IF, LIF, PLIF, SynapticLIF
+    from ranvier.nn.inference import compile_for_inference
 
 __version__ = "0.1.0"
 __all__ = [
     "ALIF", "IF", "LIF", "PLIF", "Hz", "Ms", "Mv", "Neuron", "NoReset", "Param", "Subtract", "SynapticLIF", "ToValue",
-    "core", "cos", "data", "exp", "expm1", "kernels", "log", "measure", "neurons", "nn", "report", "rules", "runs",
-    "sigmoid", "sin", "sqrt", "systems", "train",
+    "compile_for_inference", "core", "cos", "data", "exp", "expm1", "kernels", "log", "measure", "neurons", "nn",
+    "report", "rules", "runs", "sigmoid", "sin", "sqrt", "systems", "train",
 ]  # fmt: skip
 
 _ROOMS = ("core", "data", "kernels", "measure", "neurons", "nn", "report", "rules", "runs", "systems", "train")
@@ -29,6 +30,7 @@ _HOMES = {
     "ranvier.core.maths": ("cos", "exp", "expm1", "log", "sigmoid", "sin", "sqrt"),
     "ranvier.core.units": ("Hz", "Ms", "Mv", "Param"),
     "ranvier.neurons": ("ALIF", "IF", "LIF", "PLIF", "SynapticLIF"),
+    "ranvier.nn.inference": ("compile_for_inference",),
 }
 
 

@@ -1,0 +1,77 @@
+// The sparse sums that the instruction-set variants share with the rest: rows of weights, added in the order of events.
+//
+// The law of every form: an output starts from its bias and adds value * weight for each event that reaches it, events
+// in ascending order of their place (row, column, channel) in the input, each product and sum rounded by itself. So
+// all forms give the same bits. Weights of int8 start from 0; the sum is scaled and the bias added at the end.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ranvier::sparse {
+
+constexpr int64_t PAD = 16;  // rows of weights are padded to this many numbers, with zeros
+
+enum class Kind : int { float32, bfloat16, int8 };
+
+struct Tap {
+    int32_t input, kernel;  // row or column of the input, and of the kernel, that meet
+};
+
+// Columns [first, last) of the input that meet kernel columns side by side, from `kernel` on.
+struct Segment {
+    int32_t first, last, kernel;
+};
+
+// acc[0 .. n) += sum over events of value * weight[index][first .. first + n), n a multiple of PAD.
+struct AddRows {
+    float* acc;
+    const void* weight;
+    int64_t row;  // numbers a row
+    const int32_t* index;
+    const float* value;  // null: all 1
+    int64_t count, first, n;
+};
+
+// One row of outputs. Weights lie as [kernel row][kernel column][channel in][channel out, padded].
+struct ConvolveRow {
+    float* acc;         // [column][channel out]; gather writes up to PAD numbers beyond
+    const float* bias;  // padded; null: 0
+    const void* weight;
+    const int32_t* index;
+    const float* value;
+    const int32_t* pixel_start;  // gather: where each pixel's events begin
+    const int32_t* row_start;    // scatter: where each row's events begin
+    const Tap* taps;             // rows of the input, ascending
+    int64_t num_taps;
+    const int32_t* segment_start;  // gather: of each output column, into segments
+    const Segment* segments;
+    const int32_t* target_start;  // scatter: of each input column, into targets {output column, kernel column}
+    const Tap* targets;
+    int64_t width_in, width_out, channels_in, channels_out, row, kernel_width, groups;
+};
+
+struct Found {
+    int64_t count;
+    bool graded, negative;
+};
+
+struct Kernels {
+    const char* name;
+    bool (*usable)();
+    void (*add_rows[3])(const AddRows&);              // by Kind
+    int64_t (*gather_row[3])(const ConvolveRow&);     // returns the synaptic operations; one group only
+    int64_t (*scatter_row[3])(const ConvolveRow&);    // acc holds the bias already
+    // List the places of numbers that are not 0, plus base; writes up to PAD numbers beyond the last.
+    Found (*compact)(const float* row, int64_t n, int32_t base, int32_t* index);
+    void (*fill)(float* acc, int64_t pixels, int64_t channels, const float* bias);  // null: 0
+    void (*scale)(float* acc, int64_t pixels, int64_t channels, const float* scale, const float* bias);
+    void (*add)(float* acc, const float* other, int64_t n);
+};
+
+extern const Kernels KERNELS_BASELINE;
+#ifdef RANVIER_X86
+extern const Kernels KERNELS_AVX2, KERNELS_AVX512;
+#endif
+
+}  // namespace ranvier::sparse

@@ -1,0 +1,47 @@
+#include "session.hpp"
+
+#include <cmath>
+
+#include "../flush.hpp"
+
+namespace ranvier::sparse {
+
+void Stage::see(const Events& events, int64_t inputs, Form form) {
+    ++stats.steps;
+    ++stats.forms[static_cast<size_t>(form)];
+    stats.events += events.total();
+    stats.inputs += inputs;
+    stats.last_density = inputs > 0 ? static_cast<double>(events.total()) / static_cast<double>(inputs) : 0.0;
+    stats.last = form;
+}
+
+int Session::start(const float* frames) {
+    const FlushDenormals flush;
+    source_.now_listed();
+    list_frames(kernels, frames, source_.batch, source_.shape, source_.events, keys_, spare_, turned_);
+    if (source_.events.graded) {
+        for (int64_t k = 0; k < source_.events.total(); ++k) {
+            if (!std::isfinite(source_.events.value[k])) return NOT_FINITE;
+        }
+    }
+    at_ = 0;
+    return go_on();
+}
+
+int Session::resume() {
+    const FlushDenormals flush;
+    stages_[at_]->resumed();
+    ++at_;
+    return go_on();
+}
+
+int Session::go_on() {
+    for (; at_ < stages_.size(); ++at_) {
+        Signal& in = at_ == 0 ? source_ : stages_[at_ - 1]->out;
+        if (!stages_[at_]->run(*this, in)) return static_cast<int>(at_);
+    }
+    ++steps;
+    return DONE;
+}
+
+}  // namespace ranvier::sparse

@@ -1,0 +1,73 @@
+// What passes between stages: a list of events, a dense map, or a product not yet computed. Maps lie channels-last.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels.hpp"
+
+namespace ranvier::sparse {
+
+struct Shape {
+    int64_t height = 1, width = 1, channels = 1;
+    int64_t size() const { return height * width * channels; }
+};
+
+// Numbers that are not 0, of each element of the batch in ascending order of their place.
+struct Events {
+    std::vector<int32_t> index;
+    std::vector<float> value;    // if graded; else all are 1
+    std::vector<int64_t> start;  // of each element of the batch, and the end
+    bool graded = false, negative = false;
+
+    int64_t total() const { return start.empty() ? 0 : start.back(); }
+    int64_t count(int64_t item) const { return start[item + 1] - start[item]; }
+    const int32_t* places(int64_t item) const { return index.data() + start[item]; }
+    const float* values(int64_t item) const { return graded ? value.data() + start[item] : nullptr; }
+    void clear(int64_t batch) {
+        start.assign(static_cast<size_t>(batch) + 1, 0);
+        graded = negative = false;
+    }
+    // Room for `count` events and what a vector may write beyond.
+    void reserve(int64_t count) {
+        if (static_cast<int64_t>(index.size()) < count + PAD) index.resize(static_cast<size_t>(count + PAD) * 5 / 4);
+        if (static_cast<int64_t>(value.size()) < count + PAD) value.resize(static_cast<size_t>(count + PAD) * 5 / 4);
+    }
+};
+
+class Product;
+
+struct Signal {
+    int64_t batch = 0;
+    Shape shape;
+    Events events;
+    const float* map = nullptr;  // (batch, height, width, channels)
+    std::vector<float> own;
+    Product* lazy = nullptr;     // computes the map tile by tile, for neurons that need no more of it
+    bool listed = false;
+
+    int64_t size() const { return shape.size(); }
+    float* own_map() {
+        own.resize(static_cast<size_t>(batch * size() + 4 * PAD));
+        return own.data();
+    }
+    void now_listed() { listed = true, map = nullptr, lazy = nullptr; }
+    void now_mapped(const float* data) { listed = false, map = data, lazy = nullptr; }
+    void now_lazy(Product* product) { listed = false, map = nullptr, lazy = product; }
+
+    // The events, found in the map if there is no list yet.
+    const Events& list(const Kernels& kernels);
+    // Write the dense map to target.
+    void write(float* target) const;
+    // The dense map, made of the events if there is none yet.
+    const float* dense();
+};
+
+// Make the list of the numbers of a dense map that are not 0.
+void list_map(const Kernels& kernels, const float* map, int64_t batch, int64_t size, Events& events);
+
+// List frames (batch, channels, height, width) in channels-last order; the last three are scratch memory.
+void list_frames(const Kernels& kernels, const float* frames, int64_t batch, const Shape& shape, Events& events,
+                 std::vector<uint64_t>& keys, std::vector<uint64_t>& spare, std::vector<float>& turned);
+
+}  // namespace ranvier::sparse

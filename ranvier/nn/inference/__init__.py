@@ -1,0 +1,7 @@
+"""Event-driven inference: a trained network that touches only the weights of neurons that fired."""
+
+from ranvier.nn.inference.compile import EventDriven, compile_for_inference
+from ranvier.nn.inference.explanation import LayerReport, Report
+from ranvier.nn.inference.stream import EventStream
+
+__all__ = ["EventDriven", "EventStream", "LayerReport", "Report", "compile_for_inference"]
