@@ -1,6 +1,7 @@
 """Framing: events become tensors (T, 2, H, W), channel 0 OFF and channel 1 ON.
 
 A framing is a frozen description that is called with events, so it can be stored, compared and sent to workers.
+The frames lie on the device of the events (``DeviceEvents``), on the CPU for an event array.
 No event is lost or counted twice: an event on a border belongs to the frame that begins there.
 Letters: T frames, C polarity, H W space, E events.
 """
@@ -8,13 +9,11 @@ Letters: T frames, C polarity, H W space, E events.
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ranvier.core.errors import ConfigError, ShapeError
-from ranvier.core.units import parse
+from ranvier.data.columns import DeviceEvents, add_up, at_least, first_time, microseconds, positive
 from ranvier.data.events import Events
 
 Values = Literal["counts", "binary"]
@@ -36,18 +35,19 @@ class TimeWindows:
     def __post_init__(self) -> None:
         for name in ("window", "duration"):
             value = getattr(self, name)
-            if value is not None and _microseconds(value, f"TimeWindows.{name}") < 1:
+            if value is not None and microseconds(value, f"TimeWindows.{name}") < 1:
                 raise ConfigError(f"TimeWindows.{name}", expected="a time of at least 1 us", got=repr(value))
         _check(self.values, self.shrink)
 
-    def __call__(self, events: Events) -> Tensor:
+    def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Frame the events; returns (T, 2, H, W) float32, T = ceil(duration / window), at least 1."""
-        window = _microseconds(self.window, "window")
-        start = _start(events, self.start)
+        window = microseconds(self.window, "window")
+        events = DeviceEvents.of(events)
+        start = first_time(events, self.start)
         if self.duration is None:
             span = int(events.t[-1]) - start + 1 if len(events) else window
         else:
-            span = _microseconds(self.duration, "duration")
+            span = microseconds(self.duration, "duration")
         num_frames = max(1, -(-span // window))
         if num_frames * 2 * events.size[0] * events.size[1] > 1 << 31:
             mend = "Frame a part of it (events.between) or use longer windows."
@@ -74,18 +74,19 @@ class NumWindows:
     def __post_init__(self) -> None:
         if self.num < 1:
             raise ConfigError("NumWindows.num", expected="a number >= 1", got=repr(self.num))
-        if self.duration is not None and _microseconds(self.duration, "NumWindows.duration") < self.num:
+        if self.duration is not None and microseconds(self.duration, "NumWindows.duration") < self.num:
             expected = f"a time of at least {self.num} us"
             raise ConfigError("NumWindows.duration", expected=expected, got=repr(self.duration))
         _check(self.values, self.shrink)
 
-    def __call__(self, events: Events) -> Tensor:
+    def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Frame the events; returns (num, 2, H, W) float32."""
-        start = _start(events, self.start)
+        events = DeviceEvents.of(events)
+        start = first_time(events, self.start)
         if self.duration is None:
             span = int(events.t[-1]) - start + 1 if len(events) else 1
         else:
-            span = _microseconds(self.duration, "duration")
+            span = microseconds(self.duration, "duration")
         cut = events.between(start, start + span)
         return _accumulate(cut, (cut.t - start) * self.num // span, self.num, self.values, self.shrink)
 
@@ -106,9 +107,10 @@ class EqualCounts:
             raise ConfigError("EqualCounts.num", expected="a number >= 1", got=repr(self.num))
         _check(self.values, self.shrink)
 
-    def __call__(self, events: Events) -> Tensor:
+    def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Frame the events; returns (num, 2, H, W) float32."""
-        frame = np.arange(len(events)) * self.num // max(len(events), 1)
+        events = DeviceEvents.of(events)
+        frame = torch.arange(len(events), device=events.t.device) * self.num // max(len(events), 1)
         return _accumulate(events, frame, self.num, self.values, self.shrink)
 
 
@@ -128,32 +130,57 @@ class CountWindows:
             raise ConfigError("CountWindows.count", expected="a number >= 1", got=repr(self.count))
         _check(self.values, self.shrink)
 
-    def __call__(self, events: Events) -> Tensor:
+    def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Frame the events; returns (T, 2, H, W) float32, T = ceil(E / count), at least 1."""
         num_frames = max(1, -(-len(events) // self.count))
-        return _accumulate(events, np.arange(len(events)) // self.count, num_frames, self.values, self.shrink)
+        events = DeviceEvents.of(events)
+        frame = torch.arange(len(events), device=events.t.device) // self.count
+        return _accumulate(events, frame, num_frames, self.values, self.shrink)
 
 
-Framing = TimeWindows | NumWindows | EqualCounts | CountWindows
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountOrTimeWindows:
+    """Frames that end after a number of events or after a time, whichever comes first; each begins at an event.
+
+    Frame k begins at event i and holds the events j with i <= j < i + count and t_j < t_i + window.
+
+    Raises: ConfigError for a count or time that is not positive.
+    """
+
+    count: int
+    window: float | str  # ms, or with a unit
+    values: Values = "counts"
+    shrink: int = 1
+
+    def __post_init__(self) -> None:
+        at_least("CountOrTimeWindows.count", self.count, 1)
+        positive(self.window, "CountOrTimeWindows.window")
+        _check(self.values, self.shrink)
+
+    def __call__(self, events: Events | DeviceEvents) -> Tensor:
+        """Frame the events; returns (T, 2, H, W) float32, T at least 1."""
+        events = DeviceEvents.of(events)
+        window = positive(self.window, "window")
+        index = torch.arange(len(events), device=events.t.device)
+        ends = torch.minimum(index + self.count, torch.searchsorted(events.t, events.t + window)).cpu().numpy()
+        starts, at = [], 0
+        while at < len(events):
+            starts.append(at)
+            at = int(ends[at])
+        frame = torch.searchsorted(torch.tensor(starts, dtype=torch.int64, device=index.device), index, right=True) - 1
+        return _accumulate(events, frame, max(1, len(starts)), self.values, self.shrink)
 
 
-def _accumulate(events: Events, frame_E: NDArray[np.int64], num_frames: int, values: Values, shrink: int) -> Tensor:
+Framing = TimeWindows | NumWindows | EqualCounts | CountWindows | CountOrTimeWindows
+
+
+def _accumulate(events: DeviceEvents, frame_E: Tensor, num_frames: int, values: Values, shrink: int) -> Tensor:
     height, width = (-(-side // shrink) for side in events.size)
     x, y = (events.x, events.y) if shrink == 1 else (events.x // shrink, events.y // shrink)
     cell_E = ((frame_E * 2 + events.polarity) * height + y) * width + x
-    counts = np.bincount(cell_E, minlength=num_frames * 2 * height * width)
+    counts = add_up(cell_E, None, num_frames * 2 * height * width)
     filled = counts > 0 if values == "binary" else counts
-    return torch.from_numpy(filled.astype(np.float32).reshape(num_frames, 2, height, width))
-
-
-def _start(events: Events, start: float | str | None) -> int:
-    if start is None:
-        return int(events.t[0]) if len(events) else 0
-    return _microseconds(start, "start")
-
-
-def _microseconds(time: float | str, where: str) -> int:
-    return round(parse(time, "ms", where=where) * 1000)
+    return filled.float().view(num_frames, 2, height, width)
 
 
 def _check(values: str, shrink: int) -> None:
