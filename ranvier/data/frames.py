@@ -7,6 +7,7 @@ Letters: T frames, C polarity, H W space, E events.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -17,6 +18,7 @@ from ranvier.data.columns import DeviceEvents, add_up, at_least, first_time, mic
 from ranvier.data.events import Events
 
 Values = Literal["counts", "binary"]
+_SMALL = 1 << 17  # counters that stay in the cache all together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +54,8 @@ class TimeWindows:
         if num_frames * 2 * events.size[0] * events.size[1] > 1 << 31:
             mend = "Frame a part of it (events.between) or use longer windows."
             raise ShapeError("TimeWindows", expected="at most 2^31 values", got=f"{num_frames} frames", mend=mend)
-        cut = events.between(start, start + span)
-        return _accumulate(cut, (cut.t - start) // window, num_frames, self.values, self.shrink)
+        times = [start + min(k * window, span) for k in range(num_frames + 1)]
+        return _accumulate(events, _places(events, times), self.values, self.shrink)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +89,8 @@ class NumWindows:
             span = int(events.t[-1]) - start + 1 if len(events) else 1
         else:
             span = microseconds(self.duration, "duration")
-        cut = events.between(start, start + span)
-        return _accumulate(cut, (cut.t - start) * self.num // span, self.num, self.values, self.shrink)
+        times = [start - (-k * span // self.num) for k in range(self.num + 1)]
+        return _accumulate(events, _places(events, times), self.values, self.shrink)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +112,8 @@ class EqualCounts:
     def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Frame the events; returns (num, 2, H, W) float32."""
         events = DeviceEvents.of(events)
-        frame = torch.arange(len(events), device=events.t.device) * self.num // max(len(events), 1)
-        return _accumulate(events, frame, self.num, self.values, self.shrink)
+        borders = [-(-k * len(events) // self.num) for k in range(self.num + 1)]
+        return _accumulate(events, borders, self.values, self.shrink)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +135,8 @@ class CountWindows:
     def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Frame the events; returns (T, 2, H, W) float32, T = ceil(E / count), at least 1."""
         num_frames = max(1, -(-len(events) // self.count))
-        events = DeviceEvents.of(events)
-        frame = torch.arange(len(events), device=events.t.device) // self.count
-        return _accumulate(events, frame, num_frames, self.values, self.shrink)
+        borders = [min(k * self.count, len(events)) for k in range(num_frames + 1)]
+        return _accumulate(DeviceEvents.of(events), borders, self.values, self.shrink)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,24 +164,53 @@ class CountOrTimeWindows:
         window = positive(self.window, "window")
         index = torch.arange(len(events), device=events.t.device)
         ends = torch.minimum(index + self.count, torch.searchsorted(events.t, events.t + window)).cpu().numpy()
-        starts, at = [], 0
-        while at < len(events):
-            starts.append(at)
-            at = int(ends[at])
-        frame = torch.searchsorted(torch.tensor(starts, dtype=torch.int64, device=index.device), index, right=True) - 1
-        return _accumulate(events, frame, max(1, len(starts)), self.values, self.shrink)
+        borders = [0]
+        while borders[-1] < len(events):
+            borders.append(int(ends[borders[-1]]))
+        return _accumulate(events, borders if len(events) else [0, 0], self.values, self.shrink)
 
 
 Framing = TimeWindows | NumWindows | EqualCounts | CountWindows | CountOrTimeWindows
 
 
-def _accumulate(events: DeviceEvents, frame_E: Tensor, num_frames: int, values: Values, shrink: int) -> Tensor:
+def _places(events: DeviceEvents, times: list[int]) -> list[int]:
+    """Find the first event at or after each time (us)."""
+    found: list[int] = torch.searchsorted(events.t, torch.tensor(times, device=events.t.device)).tolist()
+    return found
+
+
+def _accumulate(events: DeviceEvents, borders: list[int], values: Values, shrink: int) -> Tensor:
+    """Add up frames: frame k holds the events borders[k] <= i < borders[k + 1]."""
     height, width = (-(-side // shrink) for side in events.size)
-    x, y = (events.x, events.y) if shrink == 1 else (events.x // shrink, events.y // shrink)
-    cell_E = ((frame_E * 2 + events.polarity) * height + y) * width + x
-    counts = add_up(cell_E, None, num_frames * 2 * height * width)
-    filled = counts > 0 if values == "binary" else counts
-    return filled.float().view(num_frames, 2, height, width)
+    num_frames, size = len(borders) - 1, 2 * height * width
+    events = events[borders[0] : borders[-1]]
+    if shrink > 1:
+        small = (events.x // shrink, events.y // shrink)
+        events = DeviceEvents(events.t, *small, events.polarity, (height, width))
+    cell_E = events.cells()
+    counts = [b - a for a, b in pairwise(borders)]
+    fill = frame_by_frame if cell_E.device.type == "cpu" and num_frames * size > _SMALL else at_once
+    frames = fill(cell_E, counts, size)
+    if values == "binary":
+        frames = (frames > 0).float()
+    return frames.view(num_frames, 2, height, width)
+
+
+def frame_by_frame(cell_E: Tensor, counts: list[int], size: int) -> Tensor:
+    """Count the events of each cell: (T, size) float32; faster for large sensors, whose frames stay in the cache."""
+    frames = torch.empty(len(counts), size)
+    for k, part in enumerate(torch.split(cell_E, counts)):
+        frames[k] = add_up(part, None, size)
+    return frames
+
+
+def at_once(cell_E: Tensor, counts: list[int], size: int) -> Tensor:
+    """Count the events of each cell of all frames together: (T, size) float32; for small sensors and accelerators."""
+    device = cell_E.device
+    offset_E = torch.repeat_interleave(
+        torch.arange(len(counts), device=device) * size, torch.tensor(counts, device=device)
+    )
+    return add_up(cell_E + offset_E, None, len(counts) * size).float().view(-1, size)
 
 
 def _check(values: str, shrink: int) -> None:

@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ranvier.core.errors import ConfigError, ShapeError
-from ranvier.data import CountOrTimeWindows, CountWindows, DeviceEvents, EqualCounts, Events, NumWindows, TimeWindows
+from ranvier.data import (
+    CountOrTimeWindows,
+    CountWindows,
+    DeviceEvents,
+    EqualCounts,
+    Events,
+    NumWindows,
+    TimeWindows,
+    frames,
+)
 
 SIZE = (5, 7)
 
@@ -83,6 +92,14 @@ def test_no_event_is_lost_or_counted_twice(num, seed, framing):
     assert frames.sum() == num
     assert frames[:, 1].sum() == events.polarity.sum()
     assert torch.equal(framing(DeviceEvents.of(events, "cpu")), frames)
+
+
+def test_one_frame_after_the_other_is_all_at_once():
+    r = np.random.default_rng(0)
+    counts, cells = [5, 0, 90, 0, 5], torch.from_numpy(r.integers(0, 12, 100))
+    assert torch.equal(frames.frame_by_frame(cells, counts, 12), frames.at_once(cells, counts, 12))
+    large = Events.of(np.arange(9), np.arange(9) * 40, np.arange(9) * 30, [1] * 9, size=(260, 346))
+    assert TimeWindows(window=0.003)(large).sum((1, 2, 3)).tolist() == [3, 3, 3]
 
 
 def test_windows_by_count_and_time_agree_with_the_definition():

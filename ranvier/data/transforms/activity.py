@@ -9,7 +9,7 @@ import numpy as np
 
 from ranvier.data.columns import at_least, positive
 from ranvier.data.events import Events
-from ranvier.data.transforms.past import counts_around
+from ranvier.data.transforms.past import counts_around, fired_around
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +30,8 @@ class BackgroundActivity:
     def __call__(self, events: Events) -> Events:
         """Return the events that are kept, in order: (E',), E' <= E."""
         kept = np.zeros(len(events), bool)
-        for count in counts_around(events, radius=1, window=positive(self.tau, "tau")):
-            kept |= count > 0
+        for fired in fired_around(events, window=positive(self.tau, "tau")):
+            kept |= fired
         return events[kept]
 
 
@@ -58,8 +58,8 @@ class STCF:
     def __call__(self, events: Events) -> Events:
         """Return the events that are kept, in order: (E',), E' <= E."""
         support = np.zeros(len(events), np.int64)
-        for count in counts_around(events, radius=1, window=positive(self.tau, "tau")):
-            support += count > 0
+        for fired in fired_around(events, window=positive(self.tau, "tau")):
+            support += fired
         return events[support >= self.num]
 
 

@@ -42,7 +42,8 @@ class Difference:
         block = (events.y.astype(np.int64) // self.factor) * width + events.x // self.factor
         filled, count = np.unique((events.t - first) // window * num_blocks + block, return_counts=True)
         # A count changes at windows with events and at the one after each of them; nowhere else.
-        changed = np.union1d(filled, filled + num_blocks)
+        both = np.sort(np.concatenate((filled, filled + num_blocks)), kind="stable")  # two sorted runs: a merge
+        changed = both[np.r_[True, both[1:] != both[:-1]]] if both.size else both
         change = _look_up(changed, filled, count) - _look_up(changed - num_blocks, filled, count)
         kept = np.abs(change) > self.noise
         cell, up = changed[kept], change[kept] > 0

@@ -6,14 +6,17 @@ Letters: B bins, C polarity, H W space, E events.
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ranvier.core.errors import ConfigError
-from ranvier.data.columns import DeviceEvents, add_up, at_least, first_time, microseconds, positive
+from ranvier.data.columns import DeviceEvents, at_least, first_time, microseconds, positive
 from ranvier.data.events import Events
 
 Polarity = Literal["signed", "split"]
+_ONE = 1 << 32  # weights are whole multiples of 2^-32
+_CHUNK = 1 << 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +57,48 @@ class Voxels:
             span = max(int(events.t[-1]) - start, 0) if len(events) else 0
         events = events.between(start, start + span + 1)
         channels = 2 if self.polarity == "split" else 1
-        place = (events.t - start).double() * (self.num_bins - 1) / max(span, 1)
-        low = place.floor().clamp_(0, max(self.num_bins - 2, 0))
-        upper = ((place - low).clamp_(0, 1) * (1 << 32)).round_().div_(1 << 32)  # so that both weights are exact
-        first = events.cells() if channels == 2 else events.pixels()
-        bin_size = channels * height * width
-        cell = first + low.long() * bin_size
-        sign = 1.0 if channels == 2 else events.polarity.double() * 2 - 1
-        total = add_up(cell, (1 - upper) * sign, self.num_bins * bin_size)
-        if self.num_bins > 1:
-            total += add_up(cell + bin_size, upper * sign, self.num_bins * bin_size)
-        return total.to(torch.float32).view(self.num_bins, channels, height, width)
+        cell_E = events.cells() if channels == 2 else events.pixels()
+        fill = by_chunks if cell_E.device.type == "cpu" else at_once
+        polarity_E = None if channels == 2 else events.polarity
+        total = fill(events.t - start, cell_E, polarity_E, self.num_bins, span, channels * height * width)
+        return (total / _ONE).to(torch.float32).view(self.num_bins, channels, height, width)
+
+
+def at_once(time_E: Tensor, cell_E: Tensor, polarity_E: Tensor | None, num_bins: int, span: int, size: int) -> Tensor:
+    """Fill the bins with whole multiples of 2^-32: the form for accelerators, and the law for ``by_chunks``.
+
+    Args: time_E: us since the start, from 0 to span. cell_E: below size. polarity_E: of 0 and 1, or None: all 1.
+    Returns: (num_bins, size) float64 whole numbers.
+    """
+    steps = max(num_bins - 1, 1)
+    place_E = time_E * (num_bins - 1)
+    low_E = torch.div(place_E, max(span, 1), rounding_mode="floor").clamp_(max=steps - 1)
+    upper_E = ((place_E - low_E * span).double() * (_ONE / max(span, 1))).round_()
+    sign_E = 1 if polarity_E is None else polarity_E.long() * 2 - 1
+    bins = torch.zeros((steps + 1) * size, dtype=torch.int64, device=cell_E.device)
+    bins.index_add_(0, cell_E + low_E * size, (_ONE - upper_E).long() * sign_E)
+    bins.index_add_(0, cell_E + (low_E + 1) * size, upper_E.long() * sign_E)
+    return bins.view(steps + 1, size)[:num_bins].double()
+
+
+def by_chunks(time_E: Tensor, cell_E: Tensor, polarity_E: Tensor | None, num_bins: int, span: int, size: int) -> Tensor:
+    """Do what ``at_once`` does, faster on a CPU: events near in time fill bins that stay in the cache."""
+    steps = max(num_bins - 1, 1)
+    bins = np.zeros((steps + 1) * size)
+    for first in range(0, len(time_E), _CHUNK):
+        part = slice(first, first + _CHUNK)
+        place = time_E[part].numpy() * (num_bins - 1)
+        low = np.minimum(place // max(span, 1), steps - 1)
+        upper = (place - low * span) * (_ONE / max(span, 1))
+        np.rint(upper, out=upper)
+        lower = _ONE - upper
+        if polarity_E is not None:
+            sign = polarity_E[part].numpy() * 2.0 - 1
+            upper *= sign
+            lower *= sign
+        begin = int(low[0]) * size  # events are sorted, so no bin before it is touched
+        cell = cell_E[part].numpy() + (low * size - begin)
+        for weight, at in ((lower, begin), (upper, begin + size)):
+            found = np.bincount(cell, weight)
+            bins[at : at + len(found)] += found
+    return torch.from_numpy(bins).view(steps + 1, size)[:num_bins]

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ranvier.core.errors import ConfigError
 from ranvier.data import Events, Voxels
+from ranvier.data.transforms import voxels
 
 
 def slow(events, num_bins, first, span):
@@ -65,6 +67,17 @@ def test_events_of_one_instant_lie_in_bin_0():
 def test_times_near_2_to_the_53_keep_their_bins():
     events = Events.of(np.array([0, 50, 100]) + 2**53, [0] * 3, [0] * 3, [1] * 3, size=(1, 1))
     np.testing.assert_array_equal(Voxels(num_bins=3)(events).flatten(), [1, 1, 1])
+
+
+@pytest.mark.parametrize("num_bins", [1, 2, 9])
+@pytest.mark.parametrize("chunk", [7, 1 << 15])
+def test_chunks_and_the_form_for_accelerators_agree_bit_for_bit(recording, monkeypatch, chunk, num_bins):
+    monkeypatch.setattr(voxels, "_CHUNK", chunk)
+    events = recording()
+    time, pixel = (torch.from_numpy(v) for v in (events.t - events.t[0], events.y * np.int64(7) + events.x))
+    for polarity in (torch.from_numpy(events.polarity), None):
+        args = (time, pixel, polarity, num_bins, events.duration, 35)
+        assert torch.equal(voxels.by_chunks(*args), voxels.at_once(*args))
 
 
 @pytest.mark.parametrize(
