@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ranvier.core.errors import ConfigError
@@ -57,17 +58,33 @@ class DeviceEvents:
         return self._numbers(channels=True)
 
     def _numbers(self, *, channels: bool) -> Tensor:
+        if self.t.device.type == "cpu":
+            columns = (self.y.numpy(), self.x.numpy(), self.polarity.numpy() if channels else None)
+            return torch.from_numpy(host_cells(*columns, self.size))
         height, width = self.size
-        if self.t.device.type != "cpu":
-            pixel = self.y.long() * width + self.x
-            return pixel + self.polarity.long() * (height * width) if channels else pixel
-        # numpy mixes integers of several widths about five times as fast as torch on a CPU.
-        cell = self.y.numpy().astype(np.int64)
-        cell *= width
-        cell += self.x.numpy()
-        if channels:
-            cell += self.polarity.numpy() * np.int64(height * width)
-        return torch.from_numpy(cell)
+        pixel = self.y.long() * width + self.x
+        return pixel + self.polarity.long() * (height * width) if channels else pixel
+
+
+def host_cells(
+    y_E: NDArray[np.int16], x_E: NDArray[np.int16], polarity_E: NDArray[np.uint8] | None, size: tuple[int, int]
+) -> NDArray[np.int64]:
+    """Number pixels, or channels and pixels, as ``DeviceEvents`` does, by numpy: several times as fast on a CPU."""
+    cell = y_E.astype(np.int64)
+    cell *= size[1]
+    cell += x_E
+    if polarity_E is not None:
+        cell += polarity_E * np.int64(size[0] * size[1])
+    return cell
+
+
+def on_host(events: Events | DeviceEvents) -> Events | None:
+    """Give events that lie in the memory of the CPU as an event array that shares it; None for others."""
+    if isinstance(events, Events):
+        return events
+    if events.t.device.type != "cpu":
+        return None
+    return Events(events.t.numpy(), events.x.numpy(), events.y.numpy(), events.polarity.numpy(), events.size)
 
 
 def add_up(cell_E: Tensor, weight_E: Tensor | None, num_cells: int) -> Tensor:
@@ -136,7 +153,7 @@ def first_time(events: Events | DeviceEvents, start: float | str | None) -> int:
     return microseconds(start, "start")
 
 
-def _tensor(column: "np.ndarray[tuple[int, ...], np.dtype[np.generic]] | Tensor") -> Tensor:
+def _tensor(column: NDArray[np.generic] | Tensor) -> Tensor:
     if isinstance(column, Tensor):
         return column
     if not column.flags.writeable or not column.flags.c_contiguous:

@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ranvier.core.errors import ConfigError, ShapeError
-from ranvier.data.columns import DeviceEvents, add_up, at_least, first_time, microseconds, positive
+from ranvier.data.columns import DeviceEvents, add_up, at_least, first_time, host_cells, microseconds, positive
 from ranvier.data.events import Events
 
 Values = Literal["counts", "binary"]
+Whole = NDArray[np.int64]
 _SMALL = 1 << 17  # counters that stay in the cache all together
 
 
@@ -44,7 +47,6 @@ class TimeWindows:
     def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Frame the events; returns (T, 2, H, W) float32, T = ceil(duration / window), at least 1."""
         window = microseconds(self.window, "window")
-        events = DeviceEvents.of(events)
         start = first_time(events, self.start)
         if self.duration is None:
             span = int(events.t[-1]) - start + 1 if len(events) else window
@@ -54,7 +56,7 @@ class TimeWindows:
         if num_frames * 2 * events.size[0] * events.size[1] > 1 << 31:
             mend = "Frame a part of it (events.between) or use longer windows."
             raise ShapeError("TimeWindows", expected="at most 2^31 values", got=f"{num_frames} frames", mend=mend)
-        times = [start + min(k * window, span) for k in range(num_frames + 1)]
+        times = start + np.minimum(np.arange(num_frames + 1) * window, span)
         return _accumulate(events, _places(events, times), self.values, self.shrink)
 
 
@@ -83,13 +85,12 @@ class NumWindows:
 
     def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Frame the events; returns (num, 2, H, W) float32."""
-        events = DeviceEvents.of(events)
         start = first_time(events, self.start)
         if self.duration is None:
             span = int(events.t[-1]) - start + 1 if len(events) else 1
         else:
             span = microseconds(self.duration, "duration")
-        times = [start - (-k * span // self.num) for k in range(self.num + 1)]
+        times = start - (-np.arange(self.num + 1) * span // self.num)
         return _accumulate(events, _places(events, times), self.values, self.shrink)
 
 
@@ -111,8 +112,7 @@ class EqualCounts:
 
     def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Frame the events; returns (num, 2, H, W) float32."""
-        events = DeviceEvents.of(events)
-        borders = [-(-k * len(events) // self.num) for k in range(self.num + 1)]
+        borders = -(-np.arange(self.num + 1) * len(events) // self.num)
         return _accumulate(events, borders, self.values, self.shrink)
 
 
@@ -135,8 +135,8 @@ class CountWindows:
     def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Frame the events; returns (T, 2, H, W) float32, T = ceil(E / count), at least 1."""
         num_frames = max(1, -(-len(events) // self.count))
-        borders = [min(k * self.count, len(events)) for k in range(num_frames + 1)]
-        return _accumulate(DeviceEvents.of(events), borders, self.values, self.shrink)
+        borders = np.minimum(np.arange(num_frames + 1) * self.count, len(events))
+        return _accumulate(events, borders, self.values, self.shrink)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,57 +160,63 @@ class CountOrTimeWindows:
 
     def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Frame the events; returns (T, 2, H, W) float32, T at least 1."""
-        events = DeviceEvents.of(events)
         window = positive(self.window, "window")
-        index = torch.arange(len(events), device=events.t.device)
-        ends = torch.minimum(index + self.count, torch.searchsorted(events.t, events.t + window)).cpu().numpy()
+        t = events.t if isinstance(events, Events) else events.t.cpu().numpy()
+        ends = np.minimum(np.arange(len(t)) + self.count, np.searchsorted(t, t + window))
         borders = [0]
         while borders[-1] < len(events):
             borders.append(int(ends[borders[-1]]))
-        return _accumulate(events, borders if len(events) else [0, 0], self.values, self.shrink)
+        return _accumulate(events, np.array(borders if len(events) else [0, 0]), self.values, self.shrink)
 
 
 Framing = TimeWindows | NumWindows | EqualCounts | CountWindows | CountOrTimeWindows
 
 
-def _places(events: DeviceEvents, times: list[int]) -> list[int]:
+def _places(events: Events | DeviceEvents, times: Whole) -> Whole:
     """Find the first event at or after each time (us)."""
-    found: list[int] = torch.searchsorted(events.t, torch.tensor(times, device=events.t.device)).tolist()
-    return found
+    if isinstance(events, Events):
+        return np.searchsorted(events.t, times)
+    return torch.searchsorted(events.t, torch.from_numpy(times).to(events.t.device)).cpu().numpy()
 
 
-def _accumulate(events: DeviceEvents, borders: list[int], values: Values, shrink: int) -> Tensor:
+def _accumulate(events: Events | DeviceEvents, borders: Whole, values: Values, shrink: int) -> Tensor:
     """Add up frames: frame k holds the events borders[k] <= i < borders[k + 1]."""
     height, width = (-(-side // shrink) for side in events.size)
-    num_frames, size = len(borders) - 1, 2 * height * width
-    events = events[borders[0] : borders[-1]]
-    if shrink > 1:
-        small = (events.x // shrink, events.y // shrink)
-        events = DeviceEvents(events.t, *small, events.polarity, (height, width))
-    cell_E = events.cells()
-    counts = [b - a for a, b in pairwise(borders)]
-    fill = frame_by_frame if cell_E.device.type == "cpu" and num_frames * size > _SMALL else at_once
-    frames = fill(cell_E, counts, size)
+    size, counts = 2 * height * width, np.diff(borders)
+    part = events[int(borders[0]) : int(borders[-1])]
+    if isinstance(part, Events):
+        x, y = (part.x, part.y) if shrink == 1 else (part.x // shrink, part.y // shrink)
+        cells = host_cells(y, x, part.polarity, (height, width))
+        frames = torch.from_numpy((together if len(counts) * size <= _SMALL else one_by_one)(cells, counts, size))
+    else:
+        small = DeviceEvents(part.t, part.x // shrink, part.y // shrink, part.polarity, (height, width))
+        frames = at_once(small.cells(), counts, size)
     if values == "binary":
         frames = (frames > 0).float()
-    return frames.view(num_frames, 2, height, width)
+    return frames.view(len(counts), 2, height, width)
 
 
-def frame_by_frame(cell_E: Tensor, counts: list[int], size: int) -> Tensor:
-    """Count the events of each cell: (T, size) float32; faster for large sensors, whose frames stay in the cache."""
-    frames = torch.empty(len(counts), size)
-    for k, part in enumerate(torch.split(cell_E, counts)):
-        frames[k] = add_up(part, None, size)
-    return frames
+def together(cell_E: Whole, counts: Whole, size: int) -> NDArray[np.float32]:
+    """Count the events of each cell of all frames together: (T * size,); for small sensors."""
+    offset_E = np.repeat(np.arange(len(counts)) * size, counts)
+    return np.bincount(cell_E + offset_E, minlength=len(counts) * size).astype(np.float32)
 
 
-def at_once(cell_E: Tensor, counts: list[int], size: int) -> Tensor:
-    """Count the events of each cell of all frames together: (T, size) float32; for small sensors and accelerators."""
+def one_by_one(cell_E: Whole, counts: Whole, size: int) -> NDArray[np.float32]:
+    """Do the same frame by frame, so that the counters of a large sensor stay in the cache."""
+    frames, first = np.empty((len(counts), size), np.float32), 0
+    for k, count in enumerate(counts):
+        frames[k] = np.bincount(cell_E[first : first + count], minlength=size)
+        first += count
+    return frames.reshape(-1)
+
+
+def at_once(cell_E: Tensor, counts: Whole, size: int) -> Tensor:
+    """Do the same on the device of the events."""
     device = cell_E.device
-    offset_E = torch.repeat_interleave(
-        torch.arange(len(counts), device=device) * size, torch.tensor(counts, device=device)
-    )
-    return add_up(cell_E + offset_E, None, len(counts) * size).float().view(-1, size)
+    frame_T = torch.arange(len(counts), device=device)
+    offset_E = torch.repeat_interleave(frame_T * size, torch.from_numpy(counts).to(device))
+    return add_up(cell_E + offset_E, None, len(counts) * size).float()
 
 
 def _check(values: str, shrink: int) -> None:

@@ -96,8 +96,10 @@ def test_no_event_is_lost_or_counted_twice(num, seed, framing):
 
 def test_one_frame_after_the_other_is_all_at_once():
     r = np.random.default_rng(0)
-    counts, cells = [5, 0, 90, 0, 5], torch.from_numpy(r.integers(0, 12, 100))
-    assert torch.equal(frames.frame_by_frame(cells, counts, 12), frames.at_once(cells, counts, 12))
+    counts, cells = np.array([5, 0, 90, 0, 5]), r.integers(0, 12, 100)
+    want = frames.at_once(torch.from_numpy(cells), counts, 12)
+    np.testing.assert_array_equal(frames.one_by_one(cells, counts, 12), want)
+    np.testing.assert_array_equal(frames.together(cells, counts, 12), want)
     large = Events.of(np.arange(9), np.arange(9) * 40, np.arange(9) * 30, [1] * 9, size=(260, 346))
     assert TimeWindows(window=0.003)(large).sum((1, 2, 3)).tolist() == [3, 3, 3]
 

@@ -74,10 +74,12 @@ def test_times_near_2_to_the_53_keep_their_bins():
 def test_chunks_and_the_form_for_accelerators_agree_bit_for_bit(recording, monkeypatch, chunk, num_bins):
     monkeypatch.setattr(voxels, "_CHUNK", chunk)
     events = recording()
-    time, pixel = (torch.from_numpy(v) for v in (events.t - events.t[0], events.y * np.int64(7) + events.x))
-    for polarity in (torch.from_numpy(events.polarity), None):
-        args = (time, pixel, polarity, num_bins, events.duration, 35)
-        assert torch.equal(voxels.by_chunks(*args), voxels.at_once(*args))
+    time, pixel = events.t - events.t[0], events.y * np.int64(7) + events.x
+    for polarity in (events.polarity, None):
+        columns = [time, pixel, polarity]
+        tensors = [None if c is None else torch.from_numpy(c) for c in columns]
+        rest = (num_bins, events.duration, 35)
+        np.testing.assert_array_equal(voxels.by_chunks(*columns, *rest), voxels.at_once(*tensors, *rest))
 
 
 @pytest.mark.parametrize(
