@@ -7,7 +7,6 @@ Letters: T frames, C polarity, H W space, E events.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np

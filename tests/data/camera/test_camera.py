@@ -146,6 +146,15 @@ def test_noise_resets_the_pixel_so_the_next_crossing_comes_a_whole_interval_late
     assert (got.polarity == 0).sum() > 100
 
 
+def test_noise_too_is_followed_by_the_refractory_time():
+    still = torch.full((6, 8, 9), 0.0)
+    got = Camera(shot_hz=2000.0, refractory="1 ms")(still, range(0, 120_000, 20_000), generator(0))
+    gaps = np.concatenate([np.diff(got.t[(got.x == x) & (got.y == y)]) for y, x in np.ndindex(8, 9)])
+    assert gaps.min() >= 999  # times are rounded to us
+    rate = 2000 * (1 - 0.75 * 20 / 275)  # a dead time d makes a rate r into r / (1 + r d)
+    assert gaps.mean() == pytest.approx(1e6 / rate + 1000, rel=0.05)
+
+
 def test_the_same_seed_gives_the_same_events_and_steps_give_the_whole():
     r = np.random.default_rng(0)
     frames = torch.from_numpy(r.random((9, 13, 11)))

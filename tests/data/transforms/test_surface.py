@@ -39,6 +39,11 @@ def test_the_last_event_counts_whole_and_each_surface_decays_into_the_next():
     np.testing.assert_allclose(got, [[np.exp(-0.5), 0], [np.exp(-1), 1]], rtol=1e-6)
 
 
+def test_an_event_on_an_instant_counts_whole_at_that_instant():
+    got = TimeSurface(tau=1.0, num=2)(Events.of([0, 500, 1000], [0, 1, 2], [0, 0, 0], [1, 1, 1], size=(1, 3)))
+    np.testing.assert_allclose(got[0, 1, 0], [np.exp(-0.5), 1, 0], rtol=1e-6)
+
+
 def test_no_events_give_an_empty_surface(recording):
     assert not TimeSurface(tau=1.0, num=3)(recording(0)).any()
     assert TimeSurface(tau=1.0, num=3)(recording(0)).shape == (3, 2, 5, 7)
