@@ -1,6 +1,7 @@
 """Framing: events become tensors (T, 2, H, W), channel 0 OFF and channel 1 ON.
 
 A framing is a frozen description that is called with events, so it can be stored, compared and sent to workers.
+The frames lie on the device of the events (``DeviceEvents``), on the CPU for an event array.
 No event is lost or counted twice: an event on a border belongs to the frame that begins there.
 Letters: T frames, C polarity, H W space, E events.
 """
@@ -14,10 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ranvier.core.errors import ConfigError, ShapeError
-from ranvier.core.units import parse
+from ranvier.data.columns import DeviceEvents, add_up, at_least, first_time, host_cells, microseconds, positive
 from ranvier.data.events import Events
 
 Values = Literal["counts", "binary"]
+Whole = NDArray[np.int64]
+_SMALL = 1 << 17  # counters that stay in the cache all together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,24 +39,24 @@ class TimeWindows:
     def __post_init__(self) -> None:
         for name in ("window", "duration"):
             value = getattr(self, name)
-            if value is not None and _microseconds(value, f"TimeWindows.{name}") < 1:
+            if value is not None and microseconds(value, f"TimeWindows.{name}") < 1:
                 raise ConfigError(f"TimeWindows.{name}", expected="a time of at least 1 us", got=repr(value))
         _check(self.values, self.shrink)
 
-    def __call__(self, events: Events) -> Tensor:
+    def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Frame the events; returns (T, 2, H, W) float32, T = ceil(duration / window), at least 1."""
-        window = _microseconds(self.window, "window")
-        start = _start(events, self.start)
+        window = microseconds(self.window, "window")
+        start = first_time(events, self.start)
         if self.duration is None:
             span = int(events.t[-1]) - start + 1 if len(events) else window
         else:
-            span = _microseconds(self.duration, "duration")
+            span = microseconds(self.duration, "duration")
         num_frames = max(1, -(-span // window))
         if num_frames * 2 * events.size[0] * events.size[1] > 1 << 31:
             mend = "Frame a part of it (events.between) or use longer windows."
             raise ShapeError("TimeWindows", expected="at most 2^31 values", got=f"{num_frames} frames", mend=mend)
-        cut = events.between(start, start + span)
-        return _accumulate(cut, (cut.t - start) // window, num_frames, self.values, self.shrink)
+        times = start + np.minimum(np.arange(num_frames + 1) * window, span)
+        return _accumulate(events, _places(events, times), self.values, self.shrink)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,20 +77,20 @@ class NumWindows:
     def __post_init__(self) -> None:
         if self.num < 1:
             raise ConfigError("NumWindows.num", expected="a number >= 1", got=repr(self.num))
-        if self.duration is not None and _microseconds(self.duration, "NumWindows.duration") < self.num:
+        if self.duration is not None and microseconds(self.duration, "NumWindows.duration") < self.num:
             expected = f"a time of at least {self.num} us"
             raise ConfigError("NumWindows.duration", expected=expected, got=repr(self.duration))
         _check(self.values, self.shrink)
 
-    def __call__(self, events: Events) -> Tensor:
+    def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Frame the events; returns (num, 2, H, W) float32."""
-        start = _start(events, self.start)
+        start = first_time(events, self.start)
         if self.duration is None:
             span = int(events.t[-1]) - start + 1 if len(events) else 1
         else:
-            span = _microseconds(self.duration, "duration")
-        cut = events.between(start, start + span)
-        return _accumulate(cut, (cut.t - start) * self.num // span, self.num, self.values, self.shrink)
+            span = microseconds(self.duration, "duration")
+        times = start - (-np.arange(self.num + 1) * span // self.num)
+        return _accumulate(events, _places(events, times), self.values, self.shrink)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,10 +109,10 @@ class EqualCounts:
             raise ConfigError("EqualCounts.num", expected="a number >= 1", got=repr(self.num))
         _check(self.values, self.shrink)
 
-    def __call__(self, events: Events) -> Tensor:
+    def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Frame the events; returns (num, 2, H, W) float32."""
-        frame = np.arange(len(events)) * self.num // max(len(events), 1)
-        return _accumulate(events, frame, self.num, self.values, self.shrink)
+        borders = -(-np.arange(self.num + 1) * len(events) // self.num)
+        return _accumulate(events, borders, self.values, self.shrink)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,32 +131,91 @@ class CountWindows:
             raise ConfigError("CountWindows.count", expected="a number >= 1", got=repr(self.count))
         _check(self.values, self.shrink)
 
-    def __call__(self, events: Events) -> Tensor:
+    def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Frame the events; returns (T, 2, H, W) float32, T = ceil(E / count), at least 1."""
         num_frames = max(1, -(-len(events) // self.count))
-        return _accumulate(events, np.arange(len(events)) // self.count, num_frames, self.values, self.shrink)
+        borders = np.minimum(np.arange(num_frames + 1) * self.count, len(events))
+        return _accumulate(events, borders, self.values, self.shrink)
 
 
-Framing = TimeWindows | NumWindows | EqualCounts | CountWindows
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountOrTimeWindows:
+    """Frames that end after a number of events or after a time, whichever comes first; each begins at an event.
+
+    Frame k begins at event i and holds the events j with i <= j < i + count and t_j < t_i + window.
+
+    Raises: ConfigError for a count or time that is not positive.
+    """
+
+    count: int
+    window: float | str  # ms, or with a unit
+    values: Values = "counts"
+    shrink: int = 1
+
+    def __post_init__(self) -> None:
+        at_least("CountOrTimeWindows.count", self.count, 1)
+        positive(self.window, "CountOrTimeWindows.window")
+        _check(self.values, self.shrink)
+
+    def __call__(self, events: Events | DeviceEvents) -> Tensor:
+        """Frame the events; returns (T, 2, H, W) float32, T at least 1."""
+        window = positive(self.window, "window")
+        t = events.t if isinstance(events, Events) else events.t.cpu().numpy()
+        ends = np.minimum(np.arange(len(t)) + self.count, np.searchsorted(t, t + window))
+        borders = [0]
+        while borders[-1] < len(events):
+            borders.append(int(ends[borders[-1]]))
+        return _accumulate(events, np.array(borders if len(events) else [0, 0]), self.values, self.shrink)
 
 
-def _accumulate(events: Events, frame_E: NDArray[np.int64], num_frames: int, values: Values, shrink: int) -> Tensor:
+Framing = TimeWindows | NumWindows | EqualCounts | CountWindows | CountOrTimeWindows
+
+
+def _places(events: Events | DeviceEvents, times: Whole) -> Whole:
+    """Find the first event at or after each time (us)."""
+    if isinstance(events, Events):
+        return np.searchsorted(events.t, times)
+    return torch.searchsorted(events.t, torch.from_numpy(times).to(events.t.device)).cpu().numpy()
+
+
+def _accumulate(events: Events | DeviceEvents, borders: Whole, values: Values, shrink: int) -> Tensor:
+    """Add up frames: frame k holds the events borders[k] <= i < borders[k + 1]."""
     height, width = (-(-side // shrink) for side in events.size)
-    x, y = (events.x, events.y) if shrink == 1 else (events.x // shrink, events.y // shrink)
-    cell_E = ((frame_E * 2 + events.polarity) * height + y) * width + x
-    counts = np.bincount(cell_E, minlength=num_frames * 2 * height * width)
-    filled = counts > 0 if values == "binary" else counts
-    return torch.from_numpy(filled.astype(np.float32).reshape(num_frames, 2, height, width))
+    size, counts = 2 * height * width, np.diff(borders)
+    part = events[int(borders[0]) : int(borders[-1])]
+    if isinstance(part, Events):
+        x, y = (part.x, part.y) if shrink == 1 else (part.x // shrink, part.y // shrink)
+        cells = host_cells(y, x, part.polarity, (height, width))
+        frames = torch.from_numpy((together if len(counts) * size <= _SMALL else one_by_one)(cells, counts, size))
+    else:
+        small = DeviceEvents(part.t, part.x // shrink, part.y // shrink, part.polarity, (height, width))
+        frames = at_once(small.cells(), counts, size)
+    if values == "binary":
+        frames = (frames > 0).float()
+    return frames.view(len(counts), 2, height, width)
 
 
-def _start(events: Events, start: float | str | None) -> int:
-    if start is None:
-        return int(events.t[0]) if len(events) else 0
-    return _microseconds(start, "start")
+def together(cell_E: Whole, counts: Whole, size: int) -> NDArray[np.float32]:
+    """Count the events of each cell of all frames together: (T * size,); for small sensors."""
+    offset_E = np.repeat(np.arange(len(counts)) * size, counts)
+    return np.bincount(cell_E + offset_E, minlength=len(counts) * size).astype(np.float32)
 
 
-def _microseconds(time: float | str, where: str) -> int:
-    return round(parse(time, "ms", where=where) * 1000)
+def one_by_one(cell_E: Whole, counts: Whole, size: int) -> NDArray[np.float32]:
+    """Do the same frame by frame, so that the counters of a large sensor stay in the cache."""
+    frames, first = np.empty((len(counts), size), np.float32), 0
+    for k, count in enumerate(counts):
+        frames[k] = np.bincount(cell_E[first : first + count], minlength=size)
+        first += count
+    return frames.reshape(-1)
+
+
+def at_once(cell_E: Tensor, counts: Whole, size: int) -> Tensor:
+    """Do the same on the device of the events."""
+    device = cell_E.device
+    frame_T = torch.arange(len(counts), device=device)
+    offset_E = torch.repeat_interleave(frame_T * size, torch.from_numpy(counts).to(device))
+    return add_up(cell_E + offset_E, None, len(counts) * size).float()
 
 
 def _check(values: str, shrink: int) -> None:

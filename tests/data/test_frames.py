@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ranvier.core.errors import ConfigError, ShapeError
-from ranvier.data import CountWindows, EqualCounts, Events, NumWindows, TimeWindows
+from ranvier.data import (
+    CountOrTimeWindows,
+    CountWindows,
+    DeviceEvents,
+    EqualCounts,
+    Events,
+    NumWindows,
+    TimeWindows,
+    frames,
+)
 
 SIZE = (5, 7)
 
@@ -73,6 +82,7 @@ def test_count_windows_agree_with_the_definition():
             NumWindows(num=3, shrink=2),
             EqualCounts(num=9),
             CountWindows(count=17, shrink=3),
+            CountOrTimeWindows(count=11, window="9 ms"),
         ]
     ),
 )
@@ -81,6 +91,31 @@ def test_no_event_is_lost_or_counted_twice(num, seed, framing):
     frames = framing(events)
     assert frames.sum() == num
     assert frames[:, 1].sum() == events.polarity.sum()
+    assert torch.equal(framing(DeviceEvents.of(events, "cpu")), frames)
+
+
+def test_one_frame_after_the_other_is_all_at_once():
+    r = np.random.default_rng(0)
+    counts, cells = np.array([5, 0, 90, 0, 5]), r.integers(0, 12, 100)
+    want = frames.at_once(torch.from_numpy(cells), counts, 12)
+    np.testing.assert_array_equal(frames.one_by_one(cells, counts, 12), want)
+    np.testing.assert_array_equal(frames.together(cells, counts, 12), want)
+    large = Events.of(np.arange(9), np.arange(9) * 40, np.arange(9) * 30, [1] * 9, size=(260, 346))
+    assert TimeWindows(window=0.003)(large).sum((1, 2, 3)).tolist() == [3, 3, 3]
+
+
+def test_windows_by_count_and_time_agree_with_the_definition():
+    events = recording(500)
+    frame_of, begin, frame = [], 0, 0
+    for i in range(500):
+        if i - begin == 7 or events.t[i] - events.t[begin] >= 1500:
+            begin, frame = i, frame + 1
+        frame_of.append(frame)
+    frames = CountOrTimeWindows(count=7, window=1.5)(events)
+    np.testing.assert_array_equal(frames, slow(events, frame_of.__getitem__, frame + 1))
+    per_frame = frames.sum((1, 2, 3))
+    assert per_frame.max() == 7  # some end by their count,
+    assert (per_frame < 7).sum() > 5  # and some by their time
 
 
 def test_an_event_on_a_border_belongs_to_the_later_frame():
@@ -110,6 +145,7 @@ def test_shrinking_adds_neighbours():
         (NumWindows(num=4), 4),
         (EqualCounts(num=4), 4),
         (CountWindows(count=4), 1),
+        (CountOrTimeWindows(count=4, window=1.0), 1),
     ],
 )
 def test_no_events_give_empty_frames(framing, num):
@@ -127,6 +163,8 @@ def test_no_events_give_empty_frames(framing, num):
         (lambda: NumWindows(num=5, duration=0.001), r"NumWindows.duration: expected a time of at least 5 us"),
         (lambda: EqualCounts(num=-1), r"EqualCounts.num"),
         (lambda: CountWindows(count=0), r"CountWindows.count"),
+        (lambda: CountOrTimeWindows(count=0, window=1.0), r"CountOrTimeWindows.count: expected a number >= 1"),
+        (lambda: CountOrTimeWindows(count=1, window=0.0), r"CountOrTimeWindows.window: expected a time of at least"),
         (lambda: EqualCounts(num=1, values="spikes"), r"values: expected 'counts' or 'binary', got 'spikes'"),
         (lambda: EqualCounts(num=1, shrink=0), r"shrink: expected a whole number >= 1, got 0"),
     ],

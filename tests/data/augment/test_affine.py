@@ -1,36 +1,15 @@
 import numpy as np
 import pytest
-import torch
 
 from ranvier.core.errors import ConfigError
 from ranvier.core.seeds import generator
-from ranvier.data import Affine, Chain, Dropout, Events, PolarityFlip
+from ranvier.data import Affine, Events
 
 
 def recording(num=2000, size=(34, 34)):
     r = np.random.default_rng(0)
     middle = [r.integers(10, 24, num) for _ in range(2)]
     return Events.of(np.arange(num), *middle, r.integers(0, 2, num), size=size)
-
-
-@pytest.mark.parametrize(
-    "augment",
-    [
-        Affine(shift=3),
-        Affine(shift=2, angle=20, scale=0.2, shear=0.2),
-        Dropout(most=0.5),
-        PolarityFlip(),
-        Chain((Affine(shift=1), Dropout())),
-    ],
-)
-def test_the_generator_decides_everything(augment):
-    first = [augment(recording(), generator(1, k)) for k in range(8)]
-    again = [augment(recording(), generator(1, k)) for k in range(8)]
-    for a, b in zip(first, again, strict=True):
-        for name in ("t", "x", "y", "polarity"):
-            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
-    assert any(len(e) != len(first[0]) or (e.x != first[0].x).any() or (e.polarity != first[0].polarity).any()
-               for e in first[1:])  # fmt: skip
 
 
 def test_a_shift_moves_every_event_alike_and_reaches_each_whole_pixel():
@@ -67,26 +46,11 @@ def test_a_turn_of_nothing_changes_nothing():
     np.testing.assert_array_equal(after.x, before.x)
 
 
-def test_dropout_drops_about_half_of_most():
-    kept = [len(Dropout(most=0.4)(recording(), generator(0, k))) / 2000 for k in range(300)]
-    assert np.mean(kept) == pytest.approx(0.8, abs=0.03)
-    assert min(kept) > 0.55
-
-
-def test_a_flip_swaps_all_polarities_or_none():
-    before = recording()
-    flipped = [(PolarityFlip()(before, generator(0, k)).polarity != before.polarity).mean() for k in range(50)]
-    assert set(flipped) == {0.0, 1.0}
-    assert (PolarityFlip(probability=0.0)(before, torch.Generator()).polarity == before.polarity).all()
-
-
 @pytest.mark.parametrize(
     ("make", "text"),
     [
         (lambda: Affine(shift=-1), r"Affine.shift: expected an amount >= 0, got -1"),
         (lambda: Affine(scale=1.0), r"Affine.scale: expected an amount >= 0 and < 1"),
-        (lambda: Dropout(most=1.5), r"Dropout.most: expected a probability, got 1.5"),
-        (lambda: PolarityFlip(probability=-0.1), r"PolarityFlip.probability"),
     ],
 )
 def test_senseless_amounts_are_refused(make, text):

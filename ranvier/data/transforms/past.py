@@ -1,0 +1,57 @@
+"""What stood around each event just before it: the search under the filters that ask for company.
+
+"Before" is the order of the array, so of two events at one time the first is in the past of the second.
+Letters: E events, K neighbouring pixels.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranvier.data.events import Events
+
+
+def counts_around(events: Events, *, radius: int, window: int) -> Iterator[NDArray[np.int64]]:
+    """Count the past events of each neighbouring pixel with t_i - t_j <= window (us), for each event i.
+
+    Yields: (E,) int64 for each of the (2 radius + 1)^2 - 1 neighbours, the pixel itself left out; 0 beyond the border.
+    """
+    oldest = np.searchsorted(events.t, events.t - window)
+    for keys, order, base in _neighbours(events, radius):
+        found = np.empty(len(events), np.int64)
+        found[order] = np.searchsorted(keys, base + order) - np.searchsorted(keys, base + oldest[order])
+        yield found
+
+
+def fired_around(events: Events, *, window: int) -> Iterator[NDArray[np.bool_]]:
+    """Tell whether each of the 8 neighbouring pixels has a past event with t_i - t_j <= window (us), for each event i.
+
+    Yields: (E,) bool for each neighbour: its latest event is found, not all, which takes half the searches.
+    """
+    for keys, order, base in _neighbours(events, 1):
+        before = np.searchsorted(keys, base + order) - 1  # the latest event of this pixel, or one of another pixel
+        latest = keys[before] - base
+        found = np.empty(len(events), bool)
+        found[order] = (latest >= 0) & (latest < len(events)) & (before >= 0)
+        found[order] &= events.t[order] - events.t[latest.clip(0, len(events) - 1)] <= window
+        yield found
+
+
+def _neighbours(
+    events: Events, radius: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield for each neighbour (keys, order, base).
+
+    keys: (E,) pixel * E + index, sorted. order: (E,) events in that order: queries in the order of the pixels walk
+    through the keys once. base: (E,) neighbour of the pixel * E, so that base + i is the key event i would have there.
+    """
+    wide = events.size[1] + 2 * radius  # a margin without events, so that neighbours beyond the border need no care
+    pixel = (events.y.astype(np.int64) + radius) * wide + events.x + radius
+    order = np.argsort(pixel, kind="stable")
+    pixel = pixel[order]
+    keys = pixel * len(events) + order
+    for dy in range(-radius, radius + 1):
+        for dx in range(-radius, radius + 1):
+            if dy or dx:
+                yield keys, order, (pixel + dy * wide + dx) * len(events)
