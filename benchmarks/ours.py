@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ranvier.cli.bench import conv_training, lif_layer
+from ranvier.cli.bench import conv_training, lif_layer, recurrent, streaming
 
 Operations = dict[str, Callable[[], object]]
 
@@ -17,3 +17,13 @@ def w1(case: Mapping[str, Any]) -> Operations:
 def w2(case: Mapping[str, Any]) -> Operations:
     """A training step of a convolutional network, convolutions in bfloat16."""
     return {"train": conv_training.contenders(case)["ours, bfloat16"]().operations["training"]}
+
+
+def w3(case: Mapping[str, Any]) -> Operations:
+    """A training step of a recurrent network."""
+    return {"train": recurrent.contenders(case)["ours"]().operations["training"]}
+
+
+def w5(case: Mapping[str, Any]) -> Operations:
+    """A step of a stream at batch 1, event-driven."""
+    return {"step": streaming.contenders(case)["ours"]().operations["step"]}

@@ -155,11 +155,7 @@ public:
                  std::vector<bool> in_place, const std::vector<Array>& values, const Row& weight, const Row& bias, const Row& scale) {
         const Shape shape = session_.last().shape;
         Code code({ranvier::Kind::forward, registers, 0, static_cast<int>(values.size()), states, 1}, std::move(constants), words,
-                  std::move(in_place)
-#if __has_include("../fused.hpp")
-                      , true
-#endif
-        );
+                  std::move(in_place), true);
         std::vector<Values> rows;
         for (const Array& value : values) {
             const auto count = static_cast<int64_t>(value.size());

@@ -10,9 +10,7 @@ namespace ranvier::sparse {
 struct Machine {
     const Variant* variant;
     void run(const Code& code, const Slot* slots, ptrdiff_t n) const {
-#if __has_include("../fused.hpp")
         if (code.fused >= 0) return variant->fused_on_float[code.fused](slots, code.places.data(), n, Ahead{nullptr, nullptr});
-#endif
         variant->on_float(code.instructions.data(), static_cast<int>(code.instructions.size()), slots, n, Ahead{nullptr, nullptr});
     }
 };

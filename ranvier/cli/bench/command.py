@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from ranvier.cli.bench.workload import Case, Least, Made, Workload
     from ranvier.measure.turns import Timing
 
-WORKLOADS = {"lif-layer": "lif_layer", "conv-training": "conv_training"}
+WORKLOADS = {
+    "lif-layer": "lif_layer",
+    "conv-training": "conv_training",
+    "recurrent": "recurrent",
+    "streaming": "streaming",
+}
 OURS = "ours"
 Row = dict[str, Any]
 

@@ -66,8 +66,8 @@ def network(case: Case) -> nn.Module:
     out = net[2]
     assert isinstance(out, nn.Linear)
     with torch.no_grad():
-        dict(net[0].named_parameters())["weight"].copy_(w_in)  # type: ignore[union-attr]
-        dict(net[1].named_parameters())["weight"].copy_(w_rec)  # type: ignore[union-attr]
+        dict(net[0].named_parameters())["weight"].copy_(w_in)
+        dict(net[1].named_parameters())["weight"].copy_(w_rec)
     _read_out(out)
     return net
 

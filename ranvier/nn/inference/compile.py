@@ -130,7 +130,7 @@ class EventDriven:
 
     @property
     def crossovers(self) -> dict[str, float]:
-        """The crossovers in use, {path: density}, of the latest shape; as ``crossover`` they give the same bits again."""
+        """The crossovers in use, {path: density}, of the latest shape; given as ``crossover`` they repeat its bits."""
         return {path: value for (path, _), value in self._measured.items()}
 
     def make_runner(self, shape: torch.Size) -> Runner:

@@ -87,9 +87,13 @@ def test_misuse_is_refused_by_name(fast, x):
     with pytest.raises(ShapeError, match=r"EventStream: expected an input \(T, B, \.\.\.\) with T >= 1, got \(4, 12\)"):
         stream.run(x[0])
     stream(x[0])
-    with pytest.raises(ShapeError, match=r"EventStream: expected frames \(B, \.\.\.\) of shape \(4, 12\), got \(4, 13\)\. Start"):
+    with pytest.raises(
+        ShapeError, match=r"EventStream: expected frames \(B, \.\.\.\) of shape \(4, 12\), got \(4, 13\)\. Start"
+    ):
         stream(torch.zeros(4, 13))
-    with pytest.raises(ConfigError, match=r"EventStream.select: expected at least one place, all among 0 to 3, got \[4\]"):
+    with pytest.raises(
+        ConfigError, match=r"EventStream.select: expected at least one place, all among 0 to 3, got \[4\]"
+    ):
         stream.select([4])
     with pytest.raises(StateError, match=r'state "1": expected a state for this layer, got none'):
         stream.state = {}
