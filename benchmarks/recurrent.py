@@ -1,108 +1,33 @@
-"""Time a recurrent network beside the dense matrix products alone, in turns: training step and its parts.
+"""Time the parts of a recurrent network's training step beside the dense products they replace, in turns.
 
-Run: python benchmarks/recurrent.py [--threads 2] [--rounds 15] [--json FILE]
+Run: python benchmarks/recurrent.py [--threads 2] [--rounds 15] [--json FILE]. The whole step: ranvier bench recurrent.
 
-``w3(case)`` gives the same training step to a harness that times other libraries. Axes: T time, B batch, I inputs,
-H hidden neurons, O outputs.
+Axes: T time, B batch, I inputs, H hidden neurons.
 """
 
 import argparse
 import json
-import math
 import platform
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ranvier.core.reset import ToValue
+from ranvier.cli.bench import recurrent
 from ranvier.kernels.plan import Programs, plan
 from ranvier.kernels.recurrent import loop
-from ranvier.neurons import LIF, LeakyIntegrator
-from ranvier.nn import EventLinear, Recurrent, Sequential
-
-CASE = {"T": 100, "B": 64, "I": 700, "H": 256, "O": 20, "density": 0.08}
-TAU = -1.0 / math.log(0.9)  # ms: decays by 0.9 a step of 1 ms
-NEURON = LIF(tau_m=TAU, decay_input=False, reset=ToValue())
+from ranvier.measure.turns import ratios, take_turns
 
 Call = Callable[[], Any]
 
 
-def data(case: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Draw binary inputs (T, B, I), labels (B,), and weights (H, I) and (H, H) as the shared workload does."""
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    x = (rng.random((case["T"], case["B"], case["I"])) < case["density"]).astype(np.float32)
-    w_in = rng.normal(0, 1.6 / (case["I"] * case["density"]) ** 0.5 * 0.3, (case["I"], case["H"])).astype(np.float32)
-    w_rec = rng.normal(0, 0.3 / case["H"] ** 0.5, (case["H"], case["H"])).astype(np.float32)
-    labels = rng.integers(0, case["O"], case["B"])
-    return (
-        torch.from_numpy(x),
-        torch.from_numpy(labels),
-        torch.from_numpy(w_in.T.copy()),
-        torch.from_numpy(w_rec.T.copy()),
-    )
-
-
-def training(net: nn.Module, x: Tensor, labels: Tensor) -> Callable[[], float]:
-    """Make a training step: cross-entropy of the output's mean over time, Adam."""
-    optimiser = torch.optim.Adam(net.parameters(), 1e-3)
-
-    def step() -> float:
-        optimiser.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(net(x).mean(0), labels)
-        loss.backward()
-        optimiser.step()
-        return loss.item()
-
-    return step
-
-
-def network(case: Mapping[str, Any], w_in: Tensor, w_rec: Tensor) -> nn.Module:
-    """Build inputs -> recurrent LIF -> leaky integrators with these weights."""
-    hidden, outputs = case["H"], case["O"]
-    net = Sequential(
-        EventLinear(case["I"], hidden, bias=False), Recurrent(NEURON, hidden), EventLinear(hidden, outputs),
-        LeakyIntegrator(tau_m=TAU),
-    )  # fmt: skip
-    with torch.no_grad():
-        net[0].weight.copy_(w_in)
-        net[1].weight.copy_(w_rec)
-    return net
-
-
-def w3(case: Mapping[str, Any]) -> dict[str, Call]:
-    """Make the operation of the shared workload w3: {"train": one training step}."""
-    torch.manual_seed(0)
-    x, labels, w_in, w_rec = data(case)
-    return {"train": training(network(case, w_in, w_rec), x, labels)}
-
-
-class Products(nn.Module):
-    """The dense matrix products of that network without any neuron: what is compared with."""
-
-    def __init__(self, case: Mapping[str, Any], w_in: Tensor, w_rec: Tensor) -> None:
-        super().__init__()
-        self.w_in, self.w_rec = nn.Parameter(w_in.t().contiguous()), nn.Parameter(w_rec.t().contiguous())
-        self.out = nn.Linear(case["H"], case["O"])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Multiply."""
-        s = x @ self.w_in
-        out: Tensor = self.out((s.flatten(0, 1) @ self.w_rec).view_as(s))
-        return out
-
-
 def parts(case: Mapping[str, Any]) -> dict[str, tuple[Call, Call]]:
     """Make the parts of a step, each with the dense product that it replaces or rests on."""
-    x, _, w_in, w_rec = data(case)
-    found = plan(NEURON).programs
+    x, _, w_in, w_rec = recurrent.data(case)
+    found = plan(recurrent.NEURON).programs
     assert isinstance(found, Programs)
     forward, backward = found.forward, found.backward
     x_RI, zero = x.flatten(0, 1), torch.zeros(case["B"], case["H"])
@@ -132,31 +57,20 @@ def parts(case: Mapping[str, Any]) -> dict[str, tuple[Call, Call]]:
 
 def crossover(rounds: int) -> dict[str, float]:
     """Time the product over active inputs and its weight gradient as shares of the dense ones, by activity."""
-    weight, grad = torch.randn(CASE["H"], CASE["I"]), torch.randn(CASE["T"] * CASE["B"], CASE["H"])
+    case, generator = recurrent.CASES[0], torch.Generator().manual_seed(0)
+    weight = torch.randn(case["H"], case["I"], generator=generator)
+    grad = torch.randn(case["T"] * case["B"], case["H"], generator=generator)
     shares = {}
     for activity in (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6):
-        x = (torch.rand(len(grad), CASE["I"]) < activity).float()
+        x = (torch.rand(len(grad), case["I"], generator=generator) < activity).float()
         calls: dict[str, Call] = {
             "ours": lambda x=x: loop.linear(x, weight, None), "dense": lambda x=x: F.linear(x, weight),
             "our gradient": lambda x=x: loop.gradient([(x, grad)], bias=False), "dense gradient": lambda x=x: grad.t() @ x,
         }  # fmt: skip
-        ms = turns(calls, rounds)
-        shares[f"product at {activity:.0%}"] = ms["ours"] / ms["dense"]
-        shares[f"gradient at {activity:.0%}"] = ms["our gradient"] / ms["dense gradient"]
+        timings = take_turns(calls, rounds=rounds)
+        shares[f"product at {activity:.0%}"] = ratios(timings["ours"], timings["dense"])
+        shares[f"gradient at {activity:.0%}"] = ratios(timings["our gradient"], timings["dense gradient"])
     return shares
-
-
-def turns(contenders: Mapping[str, Call], rounds: int) -> dict[str, float]:
-    """Time contenders in turns, A B C C B A; returns medians in ms."""
-    times: dict[str, list[float]] = {name: [] for name in contenders}
-    for call in contenders.values():
-        call()
-    for number in range(rounds):
-        for name in list(contenders)[:: 1 if number % 2 == 0 else -1]:
-            start = time.perf_counter()
-            contenders[name]()
-            times[name].append(time.perf_counter() - start)
-    return {name: 1e3 * statistics.median(seconds) for name, seconds in times.items()}
 
 
 def main() -> None:
@@ -167,17 +81,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
-    x, labels, w_in, w_rec = data(CASE)
-    products = training(Products(CASE, w_in, w_rec), x, labels)
     flat = {
         f"{name}, {kind}": call
-        for name, pair in parts(CASE).items()
+        for name, pair in parts(recurrent.CASES[0]).items()
         for kind, call in zip(("ours", "dense"), pair, strict=True)
     }
-    medians = turns(
-        {"training step, ours": w3(CASE)["train"], "training step, dense": products, **flat}, options.rounds
-    )
+    medians = {name: 1e3 * timing.median for name, timing in take_turns(flat, rounds=options.rounds).items()}
     print(f"{options.threads} threads, {loop._loop().variants()[0]}; ms, and ours as a share of the dense products")
     for name in dict.fromkeys(key.rsplit(", ", 1)[0] for key in medians):
         ours, dense = medians[f"{name}, ours"], medians[f"{name}, dense"]
@@ -189,7 +98,7 @@ def main() -> None:
     )
     if options.json is not None:
         facts = {"date": time.strftime("%Y-%m-%d"), "processor": platform.processor() or platform.machine(),
-                 "threads": options.threads, "torch": torch.__version__, "case": CASE, "ms": medians, "shares": shares}  # fmt: skip
+                 "threads": options.threads, "torch": torch.__version__, "ms": medians, "shares": shares}  # fmt: skip
         options.json.write_text(json.dumps(facts, indent=2) + "\n")
 
 
