@@ -3,18 +3,25 @@ import json
 import pytest
 import torch
 
-from ranvier.cli.bench import command, conv_training, lif_layer
+from ranvier.cli.bench import command, conv_training, lif_layer, recurrent, streaming
 from ranvier.cli.bench.workload import Contender
 from ranvier.core.errors import DataError
 
-TINY = {"lif-layer": ({"N": 33, "T": 3, "reset": "hard"},), "conv-training": ({"T": 2, "B": 2, "c": 2},)}
+TINY = {
+    lif_layer: {"N": 33, "T": 3, "reset": "hard"},
+    conv_training: {"T": 2, "B": 2, "c": 2},
+    recurrent: {"T": 4, "B": 3, "I": 20, "H": 9, "O": 3, "density": 0.2},
+    streaming: {"net": "tiny", "density": 0.1},
+}
 
 
 @pytest.fixture(autouse=True)
 def small_machine(monkeypatch):
     """Cases of milliseconds, a machine whose limits are known, and no compiler run."""
-    monkeypatch.setattr(lif_layer, "CASES", TINY["lif-layer"])
-    monkeypatch.setattr(conv_training, "CASES", TINY["conv-training"])
+    for workload, case in TINY.items():
+        monkeypatch.setattr(workload, "CASES", (case,))
+    nets = {"tiny": ([("conv", 2, 3), ("fc", 3 * 16, 5)], (2, 8, 8))}
+    monkeypatch.setattr(streaming, "NETS", nets)
     figures = {"threads": 1, "copy_gb_s": 10.0, "float32_gflop_s": 100.0, "bfloat16_gflop_s": 200.0}
     monkeypatch.setattr(command, "_machine", lambda watch: figures)
     monkeypatch.setattr(torch, "compile", lambda function, **_: function)
@@ -26,7 +33,13 @@ def test_every_workload_gives_rows_with_limit_ratio_and_who_is_absent(shell, tmp
     found = json.loads(result.stdout)
     assert found == json.loads((tmp_path / "deep" / "bench.json").read_text())
     rows = {(row["workload"], row["operation"]): row for row in found["rows"]}
-    assert set(rows) == {("lif-layer", "forward"), ("lif-layer", "training"), ("conv-training", "training")}
+    assert set(rows) == {
+        ("lif-layer", "forward"), ("lif-layer", "training"), ("conv-training", "training"), ("recurrent", "training"),
+        ("streaming", "step"),
+    }  # fmt: skip
+    for row in rows.values():
+        assert "ours" in row["contenders"], row
+        assert not any("differs from ours" in words for words in row["absent"].values()), row["absent"]
     training = rows["lif-layer", "training"]
     assert training["least_s"] == pytest.approx(20 * 33 * 3 / 10e9)
     assert training["contenders"]["ours"]["times_ours"] == 1.0
