@@ -20,17 +20,11 @@ struct Schedule {
 
 Schedule schedule_for(const BackwardCall& call) {
     const Layout& l = call.code->layout;
-    const ptrdiff_t rows = std::max(l.registers, call.replay->layout.registers) + 2 * l.coefficients + 3 * l.states + 2 + l.outputs;
-    Cut cut = cut_for_first_cache(call, rows);
     // Beside the states, the input of every step is better still in the cache when it is read for the second time.
-    const auto fits = [&](int64_t steps) { return SECOND_CACHE / (std::max<int64_t>(steps, 1) * (l.states + 1) * call.item); };
-    if (const int64_t block = fits(call.T); block >= 2 * GRAIN || block >= cut.block) {
-        cut.block = std::min(cut.block, block / GRAIN * GRAIN);
-        return {cut, call.T};
-    }
+    const Cut whole = cut_for(call, call.T * (l.states + 1));
+    if (whole.block >= 2 * GRAIN || whole.block >= call.N) return {whole, call.T};
     const auto segment = static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(call.T))));
-    cut.block = std::min(cut.block, std::max<int64_t>(fits(2 * segment) / GRAIN * GRAIN, GRAIN));
-    return {cut, segment};
+    return {cut_for(call, 2 * segment * (l.states + 1)), segment};
 }
 
 // Runs blocks one after another: forward for the states, then back.
@@ -39,20 +33,20 @@ public:
     BackwardWorker(const BackwardCall& call, const Schedule& schedule)
         : call_(call), l_(call.code->layout), segment_(schedule.segment), num_segments_(schedule.num_segments(call.T)),
           streamed_(call.T * call.N * call.item >= STREAMED),
-          scratch_(rows_needed(), Slots::lines_needed(*call.replay) + Slots::lines_needed(*call.code), schedule.cut.block,
-                   call.item),
-          replay_(call, *call.replay, scratch_), walk_(call, *call.code, scratch_) {
+          row_bytes_(schedule.cut.block * call.item), scratch_(scratch_needed(schedule.cut.block)),
+          replay_(call, *call.replay, schedule.cut.block, scratch_), walk_(call, *call.code, schedule.cut.block, scratch_) {
         take_rows(history_, segment_);
         take_rows(starts_, num_segments_);
         take_rows(turns_, 2);
         take_rows(grads_, 2);
         for (int k = 0; k < l_.coefficients; ++k) {
-            sums_.push_back(scratch_.row());
+            sums_.push_back(scratch_.row(row_bytes_));
             walk_.point(l_.sum(k), sums_.back());
         }
     }
 
     void run(Range range, Sums& sums) {
+        range_ = range;
         replay_.move_to(range);
         walk_.move_to(range);
         const auto bytes = static_cast<size_t>((range.size + GRAIN - 1) / GRAIN * GRAIN * call_.item);
@@ -79,22 +73,23 @@ private:
 
     static size_t index(int64_t k) { return static_cast<size_t>(k); }
 
-    ptrdiff_t rows_needed() const {
-        return Slots::rows_needed(*call_.replay) + Slots::rows_needed(*call_.code) + l_.coefficients +
-               l_.states * (segment_ + num_segments_ + 4);
+    ptrdiff_t scratch_needed(int64_t block) const {
+        const ptrdiff_t rows = l_.coefficients + l_.states * (segment_ + num_segments_ + 4);
+        return Slots::scratch_needed(call_, *call_.replay, block) + Slots::scratch_needed(call_, *call_.code, block) +
+               rows * Scratch::row_size(row_bytes_);
     }
 
     void take_rows(std::vector<States>& rows, int64_t count) {
         rows.resize(index(count));
         for (States& states : rows) {
-            for (int k = 0; k < l_.states; ++k) states.push_back(scratch_.row());
+            for (int k = 0; k < l_.states; ++k) states.push_back(scratch_.row(row_bytes_));
         }
     }
 
     void point_states(Slots& slots, const Layout& layout, int64_t t, const States& from) {
         for (int k = 0; k < l_.states; ++k) {
             if (t == 0) {
-                slots.read(layout.state_in(k), call_.states[index(k)]);
+                slots.point_initial(k);
             } else {
                 slots.point(layout.state_in(k), from[index(k)]);
             }
@@ -106,7 +101,7 @@ private:
         replay_.read(layout.current(), call_.current.data + t * call_.current.row_bytes);
         point_states(replay_, layout, t, from);
         for (int k = 0; k < l_.states; ++k) replay_.point(layout.state_out(k), (*to)[index(k)]);
-        replay_.run(call_.execute, Ahead{nullptr,nullptr});
+        replay_.run(ahead(call_.current, t + 1, range_, call_.item));  // there is one: the last step is not replayed
     }
 
     void walk_step(int64_t t, const States& from) {
@@ -120,9 +115,13 @@ private:
                 walk_.read(l_.grad_output(k), grad.data + t * grad.row_bytes);
             }
         }
-        walk_.write(l_.grad_current(), call_.grad_current.data + t * call_.grad_current.row_bytes, streamed_);
+        if (call_.grad_current.data == nullptr) {
+            walk_.discard(l_.grad_current());
+        } else {
+            walk_.write(l_.grad_current(), call_.grad_current.data + t * call_.grad_current.row_bytes, streamed_);
+        }
         for (int k = 0; k < l_.states; ++k) point_grads(t, k);
-        walk_.run(call_.execute, Ahead{nullptr,nullptr});
+        walk_.run(t > 0 && l_.outputs > 0 ? ahead(call_.grad_outputs[0], t - 1, range_, call_.item) : Ahead{});
     }
 
     void point_grads(int64_t t, int k) {
@@ -137,6 +136,8 @@ private:
         }
         if (t > 0) {
             walk_.point(out, grads_[in_place ? 0 : index((t + 1) % 2)][index(k)]);
+        } else if (call_.grad_initial[index(k)] == nullptr) {
+            walk_.discard(out);
         } else {
             walk_.write(out, call_.grad_initial[index(k)]);
         }
@@ -146,6 +147,8 @@ private:
     const Layout& l_;
     const int64_t segment_, num_segments_;
     const bool streamed_;
+    const ptrdiff_t row_bytes_;
+    Range range_{0, 0};
     Scratch scratch_;
     Slots replay_, walk_;
     std::vector<States> history_, starts_, turns_, grads_;
@@ -155,7 +158,7 @@ private:
 void backward_of_nothing(const BackwardCall& call) {
     const auto bytes = static_cast<size_t>(call.N * call.item);
     for (size_t k = 0; k < call.grad_initial.size(); ++k) {
-        if (bytes == 0) continue;
+        if (bytes == 0 || call.grad_initial[k] == nullptr) continue;
         if (call.grad_states[k] == nullptr) {
             std::memset(call.grad_initial[k], 0, bytes);
         } else {

@@ -52,31 +52,57 @@ void stream(char* target, const char* from, ptrdiff_t bytes) {
 
 }  // namespace
 
-Scratch::Scratch(ptrdiff_t rows, ptrdiff_t lines, ptrdiff_t numbers, ptrdiff_t item)
-    : pitch_((numbers * item + LINE - 1) / LINE * LINE + 2 * LINE) {
-    char* all = buffer.at_least(static_cast<size_t>(rows * pitch_ + lines * LINE));
-    next_line_ = all - LINE;
-    next_row_ = all + lines * LINE - pitch_;
+void copy_row(char* target, const Row& from, int64_t N, ptrdiff_t item) {
+    const ptrdiff_t stride = from.same ? 0 : item;
+    for (int64_t n = 0; n < N; ++n) std::memcpy(target + n * item, from.data + n * stride, static_cast<size_t>(item));
 }
 
-Slots::Slots(const Call& call, const Code& code, Scratch& scratch)
-    : call_(call), code_(code), item_(call.item), zero_(constant(0.0, scratch)),
+Scratch::Scratch(ptrdiff_t bytes) : next_(buffer.at_least(static_cast<size_t>(bytes))) {}
+
+namespace {
+
+bool is_fused(const Call& call, const Code& code) { return call.fused != nullptr && code.fused >= 0; }
+
+// The longest stretch of which all rows in use fit the first cache; a fused program has no registers in memory, and
+// takes the whole block.
+ptrdiff_t stretch_for(const Call& call, const Code& code, int64_t block) {
+    if (is_fused(call, code)) return block;
+    const Layout& l = code.layout;
+    const ptrdiff_t rows = l.total() - l.constants - l.coefficients;
+    const ptrdiff_t fits = FIRST_CACHE / (std::max<ptrdiff_t>(rows, 1) * call.item) / GRAIN * GRAIN;
+    return std::min<ptrdiff_t>(std::max<ptrdiff_t>(fits, GRAIN), block);
+}
+
+}  // namespace
+
+ptrdiff_t Slots::scratch_needed(const Call& call, const Code& code, int64_t block) {
+    const Layout& l = code.layout;
+    const ptrdiff_t lines = l.constants + l.coefficients + l.states + 1;
+    const ptrdiff_t stretch_row = Scratch::row_size(stretch_for(call, code, block) * call.item);
+    return lines * LINE + (l.registers + l.total()) * stretch_row + l.coefficients * Scratch::row_size(block * call.item);
+}
+
+Slots::Slots(const Call& call, const Code& code, int64_t block, Scratch& scratch)
+    : call_(call), code_(code), item_(call.item), fused_(is_fused(call, code) ? call.fused[code.fused] : nullptr),
+      stretch_(stretch_for(call, code, block)), zero_(constant(0.0, scratch)),
       slots_(static_cast<size_t>(code.layout.total())) {
     const Layout& l = code.layout;
-    for (int k = 0; k < l.registers; ++k) point(k, scratch.row());
+    for (int k = 0; k < l.registers; ++k) at(k) = {scratch.row(stretch_ * item_), 1};
     for (int k = 0; k < l.constants; ++k) {
-        slots_[static_cast<size_t>(l.constant(k))] = {constant(code.constants[static_cast<size_t>(k)], scratch), 0};
+        at(l.constant(k)) = {constant(code.constants[static_cast<size_t>(k)], scratch), 0};
     }
     for (int k = 0; k < l.coefficients; ++k) {
         const Coefficient& c = call.coefficients[static_cast<size_t>(k)];
         if (c.count == 1) {
-            const double value = item_ == 4 ? *reinterpret_cast<float*>(c.values) : *reinterpret_cast<double*>(c.values);
-            slots_[static_cast<size_t>(l.coefficient(k))] = {constant(value, scratch), 0};
+            at(l.coefficient(k)) = {constant(number(c.values), scratch), 0};
         } else {
-            point(l.coefficient(k), scratch.row());
+            point(l.coefficient(k), scratch.row(block * item_));
         }
     }
-    for (size_t k = 0; k < slots_.size(); ++k) staging_.push_back(scratch.row());
+    for (const Row& state : call.states) {
+        initial_.push_back(state.same ? constant(number(state.data), scratch) : nullptr);
+    }
+    for (size_t k = 0; k < slots_.size(); ++k) staging_.push_back(scratch.row(stretch_ * item_));
 }
 
 Slots::~Slots() {
@@ -91,7 +117,7 @@ void Slots::move_to(Range range) {
     const Layout& l = code_.layout;
     for (int k = 0; k < l.coefficients; ++k) {
         const Coefficient& c = call_.coefficients[static_cast<size_t>(k)];
-        if (c.count > 1) spread(c, slots_[static_cast<size_t>(l.coefficient(k))].data);
+        if (c.count > 1) spread(c, at(l.coefficient(k)).data);
     }
     if (padded_ != range.size) {
         for (char* row : staging_) std::memset(row, 0, static_cast<size_t>(padded_ * item_));
@@ -110,6 +136,10 @@ char* Slots::constant(double value, Scratch& scratch) {
     return row;
 }
 
+double Slots::number(const char* place) const {
+    return item_ == 4 ? static_cast<double>(*reinterpret_cast<const float*>(place)) : *reinterpret_cast<const double*>(place);
+}
+
 void Slots::spread(const Coefficient& c, char* row) const {
     int64_t index = range_.begin / c.inner % c.count, left = c.inner - range_.begin % c.inner;
     for (int64_t n = 0; n < padded_; ++n) {
@@ -118,6 +148,15 @@ void Slots::spread(const Coefficient& c, char* row) const {
             left = c.inner;
             index = index + 1 == c.count ? 0 : index + 1;
         }
+    }
+}
+
+void Slots::point_initial(int state) {
+    const int slot = code_.layout.state_in(state);
+    if (char* line = initial_[static_cast<size_t>(state)]; line != nullptr) {
+        at(slot) = {line, 0};
+    } else {
+        read(slot, call_.states[static_cast<size_t>(state)].data);
     }
 }
 
@@ -134,26 +173,53 @@ void Slots::read(int slot, const char* memory) {
 
 void Slots::write(int slot, char* memory, bool streamed) {
     char* place = memory + range_.begin * item_;
-    if (padded_ == range_.size && !streamed) {
+    const bool whole = padded_ == range_.size;
+    if (whole && streamed && fused_ != nullptr && reinterpret_cast<uintptr_t>(place) % LINE == 0) {
+        at(slot) = {place, 1, true, true};
+        has_streamed_ = true;
+    } else if (whole && !streamed) {
         point(slot, place);
     } else {
-        char* row = staging_[static_cast<size_t>(slot)];
-        staged_.push_back({place, row, streamed});
-        point(slot, row);
+        discard(slot);
+        staged_.push_back({place, at(slot).data, streamed});
     }
 }
 
-void Slots::run(Execute execute, Ahead ahead) {
-    execute(code_.instructions.data(), static_cast<int>(code_.instructions.size()), slots_.data(), padded_, ahead);
-    for (const Staged& s : staged_) {
-        if (s.streamed) {
-            stream(s.target, s.row, range_.size * item_);
-            has_streamed_ = true;
-        } else {
-            std::memcpy(s.target, s.row, static_cast<size_t>(range_.size * item_));
-        }
+void Slots::run(Ahead ahead) {
+    if (fused_ != nullptr) {
+        fused_(slots_.data(), code_.places.data(), padded_, ahead);
+        carry_on(0, padded_);
+    } else {
+        run_stretches(ahead);
     }
     staged_.clear();
+}
+
+void Slots::run_stretches(Ahead ahead) {
+    const auto count = static_cast<int>(code_.instructions.size());
+    moving_ = slots_;
+    for (ptrdiff_t begin = 0; begin < padded_; begin += stretch_) {
+        const ptrdiff_t end = std::min(begin + stretch_, padded_);
+        const Ahead part = ahead.next == nullptr ? ahead : Ahead{ahead.next + begin * item_, ahead.next + end * item_};
+        call_.execute(code_.instructions.data(), count, moving_.data(), end - begin, part);
+        carry_on(begin, end);
+        for (Slot& slot : moving_) {
+            if (slot.moves) slot.data += stretch_ * item_;
+        }
+    }
+}
+
+// Carry results of neurons [begin, end) of the block from their rows to where they belong.
+void Slots::carry_on(ptrdiff_t begin, ptrdiff_t end) {
+    const ptrdiff_t bytes = (std::min<ptrdiff_t>(end, range_.size) - begin) * item_;
+    for (const Staged& s : staged_) {
+        if (s.streamed) {
+            stream(s.target + begin * item_, s.row, bytes);
+            has_streamed_ = true;
+        } else {
+            std::memcpy(s.target + begin * item_, s.row, static_cast<size_t>(bytes));
+        }
+    }
 }
 
 }  // namespace ranvier

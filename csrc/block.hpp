@@ -11,8 +11,10 @@
 namespace ranvier {
 
 constexpr ptrdiff_t LINE = 64;                  // bytes of a cache line, and of the widest SIMD register
-constexpr ptrdiff_t FIRST_CACHE = 24 * 1024;    // what rows in use at once may take of the smallest L1 (32 KB)
-constexpr ptrdiff_t SECOND_CACHE = 512 * 1024;  // what the history of a block may take of the smallest L2 (1 MB)
+constexpr ptrdiff_t FIRST_CACHE = 24 * 1024;     // what a stretch of the rows in use may take of the smallest L1 (32 KB)
+constexpr ptrdiff_t SECOND_CACHE = 1024 * 1024;  // what the history of a block may take of L2, or of a share of L3
+constexpr ptrdiff_t LONGEST_ROW = 64 * 1024;     // bytes of a block's row: beyond it memory is read no faster
+constexpr ptrdiff_t LONG_ROW = 32 * 1024;        // bytes from which on the processor itself reads ahead well enough
 constexpr int64_t STREAMED = 4 * 1024 * 1024;   // bytes from which on results go around the caches
 constexpr int64_t SMALL_WORK = 32 * 1024;       // neuron-steps below which waking a thread costs more than it brings
 
@@ -34,53 +36,68 @@ struct Cut {
     }
 };
 
-// Cuts so that `rows_in_use` rows fit the first cache and every thread gets a few blocks.
-inline Cut cut_for_first_cache(const Call& call, ptrdiff_t rows_in_use) {
-    int64_t block = FIRST_CACHE / (rows_in_use * call.item);
-    block = std::min<int64_t>(block, call.N / (4 * std::max(call.threads, 1)));
-    block = std::min<int64_t>(std::max<int64_t>(block / GRAIN * GRAIN, GRAIN), 2048);
-    return {call.N, block};
+// Cuts so that what a block keeps, `rows` rows, fits the second cache, and every thread gets a few blocks. Blocks are
+// as long as that allows: memory is read twice as fast in rows of 32 KB as in rows of 8 KB.
+inline Cut cut_for(const Call& call, ptrdiff_t rows) {
+    int64_t block = std::min(LONGEST_ROW, SECOND_CACHE / std::max<ptrdiff_t>(rows, 1)) / call.item;
+    if (call.threads > 1) block = std::min<int64_t>(block, call.N / (4 * call.threads));
+    return {call.N, std::max<int64_t>(block / GRAIN * GRAIN, GRAIN)};
 }
+
+// The row of a later step, if the processor wants to be told that it comes next.
+inline Ahead ahead(const Matrix& matrix, int64_t t, Range range, ptrdiff_t item) {
+    if (matrix.data == nullptr || range.size * item >= LONG_ROW) return {};
+    const char* next = matrix.data + t * matrix.row_bytes + range.begin * item;
+    return {next, next + range.size * item};
+}
+
+void copy_row(char* target, const Row& from, int64_t N, ptrdiff_t item);
 
 inline int threads_for(const Call& call) { return call.T * call.N < SMALL_WORK ? 1 : call.threads; }
 
-// Rows of scratch memory, kept by each thread from call to call.
+// Scratch memory, kept by each thread from call to call.
 class Scratch {
 public:
-    // Room for `rows` rows of `numbers` numbers, not all at the same place within their pages, and for `lines` lines.
-    Scratch(ptrdiff_t rows, ptrdiff_t lines, ptrdiff_t numbers, ptrdiff_t item);
-    char* row() { return next_row_ += pitch_; }
-    char* line() { return next_line_ += LINE; }
+    explicit Scratch(ptrdiff_t bytes);
+    // A row of numbers of `bytes` in all. Two lines are left free behind it, so that rows do not start at the same place
+    // within their pages.
+    char* row(ptrdiff_t bytes) { return take(row_size(bytes)); }
+    char* line() { return take(LINE); }
+    static ptrdiff_t row_size(ptrdiff_t bytes) { return (bytes + LINE - 1) / LINE * LINE + 2 * LINE; }
 
 private:
-    ptrdiff_t pitch_;
-    char *next_row_, *next_line_;
+    char* take(ptrdiff_t bytes) {
+        next_ += bytes;
+        return next_ - bytes;
+    }
+    char* next_;
 };
 
 // The slots of one program, moved from block to block.
 class Slots {
 public:
-    Slots(const Call& call, const Code& code, Scratch& scratch);
+    Slots(const Call& call, const Code& code, int64_t block, Scratch& scratch);
     ~Slots();
     Slots(const Slots&) = delete;
     Slots& operator=(const Slots&) = delete;
 
-    static ptrdiff_t rows_needed(const Code& code) {
-        const Layout& l = code.layout;
-        return l.registers + l.coefficients + l.total();
-    }
-    static ptrdiff_t lines_needed(const Code& code) { return code.layout.constants + code.layout.coefficients + 1; }
+    static ptrdiff_t scratch_needed(const Call& call, const Code& code, int64_t block);
 
     // Go to a block. What was pointed at before is void, save sums.
     void move_to(Range range);
-    void point(int slot, char* row) { slots_[static_cast<size_t>(slot)] = {row, 1}; }
-    void point_zero(int slot) { slots_[static_cast<size_t>(slot)] = {zero_, 0}; }
+    void point(int slot, char* row) { at(slot) = {row, 1, false, true}; }
+    void point_zero(int slot) { at(slot) = {zero_, 0}; }
+    // Point at a state's values before the first step.
+    void point_initial(int state);
+    // Point at nowhere in particular, for a result that nobody wants.
+    void discard(int slot) { at(slot) = {staging_[static_cast<size_t>(slot)], 1}; }
     // Point at numbers in the caller's memory: at the place itself, or for a ragged block at a padded copy.
     void read(int slot, const char* memory);
-    // Point at where results go. Those of a ragged block, and those that go around the caches, are staged: a row in
-    // scratch memory takes them and `run` carries them on.
+    // Point at where results go. Those of a ragged block are staged: a row in scratch memory takes them and `run`
+    // carries them on. So are those that go around the caches, unless a fused program sends them there itself.
     void write(int slot, char* memory, bool streamed = false);
-    void run(Execute execute, Ahead ahead);
+    // Run the program once. ahead: what will be read next, if that is worth a hint.
+    void run(Ahead ahead);
 
 private:
     struct Staged {
@@ -89,17 +106,24 @@ private:
         bool streamed;
     };
 
+    Slot& at(int slot) { return slots_[static_cast<size_t>(slot)]; }
+    void run_stretches(Ahead ahead);
+    void carry_on(ptrdiff_t begin, ptrdiff_t end);
     char* constant(double value, Scratch& scratch);
+    double number(const char* place) const;
     void spread(const Coefficient& coefficient, char* row) const;
 
     const Call& call_;
     const Code& code_;
     const ptrdiff_t item_;
+    const ExecuteFused fused_;  // null if the interpreter has to do it
+    const ptrdiff_t stretch_;   // neurons that the interpreter works on at a time, so that their rows stay in L1
     Range range_{0, 0};
     ptrdiff_t padded_ = 0;
     bool has_streamed_ = false;
     char* zero_;
-    std::vector<Slot> slots_;
+    std::vector<Slot> slots_, moving_;
+    std::vector<char*> initial_;  // a line a state that all neurons share, else null
     std::vector<char*> staging_;  // a row a slot
     std::vector<Staged> staged_;  // results of this step that wait to be carried on
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "opcodes.hpp"
+#include "shape.hpp"
 
 namespace ranvier {
 namespace {
@@ -16,7 +17,7 @@ constexpr int MOST_OF_ANY = 1 << 12;
 }  // namespace
 
 Code::Code(Layout layout_, std::vector<double> constants_, const std::vector<int32_t>& words,
-           std::vector<bool> in_place_)
+           std::vector<bool> in_place_, bool fuse)
     : layout(layout_), constants(std::move(constants_)), in_place(std::move(in_place_)) {
     layout.constants = static_cast<int>(constants.size());
     check_counts(words.size());
@@ -33,6 +34,11 @@ Code::Code(Layout layout_, std::vector<double> constants_, const std::vector<int
         instructions.push_back(i);
     }
     check_flow();
+    if (fuse) {
+        Shape shape(*this);
+        fused = find_fused(shape);
+        if (fused >= 0) places = std::move(shape.places);
+    }
 }
 
 void Code::check_counts(size_t num_words) const {

@@ -41,8 +41,13 @@ struct Code {
     std::vector<Instruction> instructions;
     std::vector<bool> in_place;  // per state: whether its new value may be written over the old one
 
-    // words: six a instruction. Throws std::invalid_argument naming the instruction at fault.
-    Code(Layout layout, std::vector<double> constants, const std::vector<int32_t>& words, std::vector<bool> in_place);
+    int fused = -1;               // the fused program that does the same in float, -1 if there is none
+    std::vector<int32_t> places;  // what it is bound to, see fused.hpp
+
+    // words: six a instruction. fuse: whether to look for a fused program. Throws std::invalid_argument naming the
+    // instruction at fault.
+    Code(Layout layout, std::vector<double> constants, const std::vector<int32_t>& words, std::vector<bool> in_place,
+         bool fuse);
 
 private:
     void check_counts(size_t num_words) const;

@@ -1,60 +1,23 @@
 // The interpreter: runs a step's instructions over one block of neurons. Compiled once for each instruction set.
-//
-// Nothing of the standard library may be used here: its inline functions would be compiled for this instruction set
-// and the linker might keep that copy for everyone.
 #include "execute.hpp"
-
+#include "fused.hpp"
+#include "lanes.hpp"
 #include "maths.hpp"
 #include "opcodes.hpp"
-
-#ifndef RANVIER_VARIANT
-#define RANVIER_VARIANT BASELINE
-#define RANVIER_VARIANT_NAME "baseline"
-#define RANVIER_VARIANT_BYTES 16
-#endif
 
 namespace ranvier {
 namespace {
 
-constexpr ptrdiff_t BYTES = RANVIER_VARIANT_BYTES;
-
 template <class T>
-struct Lanes;
-template <>
-struct Lanes<float> {
-    typedef float Vector __attribute__((vector_size(BYTES)));
-    typedef int32_t Mask __attribute__((vector_size(BYTES)));
-    typedef float Memory __attribute__((vector_size(BYTES), aligned(4), may_alias));
-    static constexpr int32_t MAGNITUDE = 0x7fffffff;
-};
-template <>
-struct Lanes<double> {
-    typedef double Vector __attribute__((vector_size(BYTES)));
-    typedef int64_t Mask __attribute__((vector_size(BYTES)));
-    typedef double Memory __attribute__((vector_size(BYTES), aligned(8), may_alias));
-    static constexpr int64_t MAGNITUDE = 0x7fffffffffffffff;
-};
-
-template <class T>
-struct Machine {
-    using V = typename Lanes<T>::Vector;
-    using M = typename Lanes<T>::Mask;
-    using Memory = typename Lanes<T>::Memory;
-    static constexpr ptrdiff_t WIDTH = BYTES / static_cast<ptrdiff_t>(sizeof(T));
-
-    RANVIER_INLINE V pick(M m, V a, V b) { return m ? a : b; }
-    RANVIER_INLINE V truth(M m) { return m ? V{} + 1 : V{}; }
-    RANVIER_INLINE V absolute(V a) { return (V)((M)a & Lanes<T>::MAGNITUDE); }
-
-    struct Operand {
-        const char* data;
-        ptrdiff_t stride;
-        explicit Operand(const Slot& slot) : data(slot.data), stride(slot.step * BYTES) {}
-        RANVIER_INLINE_MEMBER V load(ptrdiff_t k) const { return *reinterpret_cast<const Memory*>(data + k * stride); }
-    };
-    RANVIER_INLINE void store(char* target, ptrdiff_t k, V value) {
-        *reinterpret_cast<Memory*>(target + k * BYTES) = value;
-    }
+struct Machine : Registers<T> {
+    using typename Registers<T>::V;
+    using typename Registers<T>::M;
+    using typename Registers<T>::Operand;
+    using Registers<T>::WIDTH;
+    using Registers<T>::pick;
+    using Registers<T>::truth;
+    using Registers<T>::absolute;
+    using Registers<T>::store;
 
     template <class F>
     RANVIER_INLINE void map(const Instruction& i, const Slot* slots, ptrdiff_t n, F f) {
@@ -206,7 +169,8 @@ bool usable() {
 
 }  // namespace
 
+extern const ExecuteFused RANVIER_FUSED_TABLE(RANVIER_VARIANT)[];
 extern const Variant RANVIER_VARIANT;
-const Variant RANVIER_VARIANT = {RANVIER_VARIANT_NAME, Machine<float>::run, Machine<double>::run, usable};
+const Variant RANVIER_VARIANT = {RANVIER_VARIANT_NAME, Machine<float>::run, Machine<double>::run, RANVIER_FUSED_TABLE(RANVIER_VARIANT), usable};
 
 }  // namespace ranvier

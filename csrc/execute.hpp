@@ -16,21 +16,30 @@ struct Instruction {
 struct Slot {
     char* data;
     ptrdiff_t step;
+    bool streamed = false;  // results of fused programs: the row goes around the caches
+    bool moves = false;     // the next stretch of neurons is further on, not in the same place again
 };
 
 // Memory that the next step will read: fetched a few lines at a time between the arithmetic of this one, so that
 // memory and arithmetic overlap. (All at once would fill the queue of open misses and stall.)
 struct Ahead {
-    const char* next;
-    const char* end;
+    const char* next = nullptr;
+    const char* end = nullptr;
 };
 
 // Run instructions over rows of n numbers, n a multiple of GRAIN.
 using Execute = void (*)(const Instruction* code, int count, const Slot* slots, ptrdiff_t n, Ahead ahead);
 
+// Run a fused program; see fused.hpp.
+using ExecuteFused = void (*)(const Slot* slots, const int32_t* places, ptrdiff_t n, Ahead ahead);
+
+#define RANVIER_JOIN(a, b) a##b
+#define RANVIER_FUSED_TABLE(variant) RANVIER_JOIN(FUSED_, variant)
+
 struct Variant {
     const char* name;
     Execute on_float, on_double;
+    const ExecuteFused* fused_on_float;  // by number, as found by find_fused
     bool (*usable)();  // whether this processor has the instructions
 };
 

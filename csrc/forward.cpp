@@ -11,12 +11,13 @@ class ForwardWorker {
 public:
     ForwardWorker(const ForwardCall& call, int64_t block)
         : call_(call), l_(call.code->layout), streamed_(call.T * call.N * call.item >= STREAMED),
-          scratch_(Slots::rows_needed(*call.code) + 2 * l_.states, Slots::lines_needed(*call.code), block, call.item),
-          slots_(call, *call.code, scratch_) {
+          scratch_(Slots::scratch_needed(call, *call.code, block) + 2 * l_.states * Scratch::row_size(block * call.item)),
+          slots_(call, *call.code, block, scratch_) {
         // Two rows a state, written in turn; or one, where the program may write over what it has read.
         for (int k = 0; k < l_.states; ++k) {
-            rows_[0].push_back(scratch_.row());
-            rows_[1].push_back(call.code->in_place[static_cast<size_t>(k)] ? rows_[0].back() : scratch_.row());
+            const ptrdiff_t bytes = block * call.item;
+            rows_[0].push_back(scratch_.row(bytes));
+            rows_[1].push_back(call.code->in_place[static_cast<size_t>(k)] ? rows_[0].back() : scratch_.row(bytes));
         }
     }
 
@@ -29,8 +30,7 @@ public:
                 const Matrix& output = call_.outputs[static_cast<size_t>(k)];
                 slots_.write(l_.output(k), output.data + t * output.row_bytes, streamed_);
             }
-            const char* nx = call_.current.data + (t + 1) * call_.current.row_bytes + range.begin * call_.item;
-            slots_.run(call_.execute, t + 1 < call_.T ? Ahead{nx, nx + range.size * call_.item} : Ahead{nullptr, nullptr});
+            slots_.run(t + 1 < call_.T ? ahead(call_.current, t + 1, range, call_.item) : Ahead{});
         }
     }
 
@@ -38,7 +38,7 @@ private:
     void point_state(int64_t t, int k) {
         const auto s = static_cast<size_t>(k);
         if (t == 0) {
-            slots_.read(l_.state_in(k), call_.states[s]);
+            slots_.point_initial(k);
         } else {
             slots_.point(l_.state_in(k), rows_[t % 2][s]);
         }
@@ -63,12 +63,11 @@ void run_forward(const ForwardCall& call) {
     const Layout& l = call.code->layout;
     if (call.T == 0) {
         for (int k = 0; k < l.states; ++k) {
-            const auto s = static_cast<size_t>(k);
-            if (call.N > 0) std::memcpy(call.final_states[s], call.states[s], static_cast<size_t>(call.N * call.item));
+            copy_row(call.final_states[static_cast<size_t>(k)], call.states[static_cast<size_t>(k)], call.N, call.item);
         }
         return;
     }
-    const Cut cut = cut_for_first_cache(call, l.registers + l.coefficients + 2 * l.states + 1 + l.outputs);
+    const Cut cut = cut_for(call, l.coefficients + 2 * l.states + 1 + l.outputs);
     run_tasks(cut.count(), threads_for(call), [&](Tasks& tasks) {
         const FlushDenormals flush;
         ForwardWorker worker(call, cut.block);

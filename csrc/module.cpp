@@ -10,8 +10,12 @@
 #include <string>
 #include <vector>
 
+#include "bits.hpp"
+#include "buffers.hpp"
+#include "capsule.hpp"
 #include "code.hpp"
 #include "run.hpp"
+#include "shape.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -63,6 +67,7 @@ public:
         call.threads = threads;
         const Variant& v = variant(variant_name);
         call.execute = is_float ? v.on_float : v.on_double;
+        call.fused = is_float ? v.fused_on_float : nullptr;
         call.current = matrix("current", current);
     }
 
@@ -87,18 +92,31 @@ public:
         return found;
     }
 
+    // One row a state; a stride of zero is one number for all.
+    template <class A>
+    std::vector<Row> states(const std::string& name, const std::vector<A>& arrays, int count) const {
+        check_count(name, arrays.size(), count);
+        std::vector<Row> found;
+        for (const A& array : arrays) {
+            const bool same = call_.N > 1 && array.ndim() == 1 && array.stride(0) == 0;
+            check(name, array, 1, call_.N, same);
+            found.push_back({address(array), same});
+        }
+        return found;
+    }
+
     static void check_count(const std::string& name, size_t got, int expected) {
         if (got != static_cast<size_t>(expected)) refuse(name, std::to_string(expected) + " arrays", std::to_string(got));
     }
 
 private:
     template <class A>
-    void check(const std::string& name, const A& array, size_t axes, int64_t size) const {
+    void check(const std::string& name, const A& array, size_t axes, int64_t size, bool same = false) const {
         if (array.dtype() != dtype_) refuse(name, "the type of current", "another");
         if (array.ndim() != axes) refuse(name, std::to_string(axes) + " axes", std::to_string(array.ndim()));
         const size_t last = array.shape(axes - 1);
         if (last != static_cast<size_t>(size)) refuse(name, std::to_string(size) + " numbers", std::to_string(last));
-        if (size > 1 && array.stride(axes - 1) != 1) refuse(name, "numbers side by side", "a stride");
+        if (size > 1 && !same && array.stride(axes - 1) != 1) refuse(name, "numbers side by side", "a stride");
     }
 
     template <class A>
@@ -120,7 +138,7 @@ void check_program(const std::string& name, const Code& code, Kind kind, const L
 
 void read_inputs(const Checker& checker, const Layout& l, const std::vector<ReadArray>& states,
                  const std::vector<ReadArray>& coefficients, const std::vector<int64_t>& inner, Call& call) {
-    call.states = checker.rows("states", states, l.states);
+    call.states = checker.states("states", states, l.states);
     Checker::check_count("coefficients", coefficients.size(), l.coefficients);
     Checker::check_count("inner", inner.size(), l.coefficients);
     for (size_t k = 0; k < coefficients.size(); ++k) {
@@ -150,8 +168,8 @@ void forward(const Code& code, const ReadArray& current, const std::vector<ReadA
 void backward(const Code& replay, const Code& code, const ReadArray& current, const std::vector<ReadArray>& states,
               const std::vector<ReadArray>& coefficients, const std::vector<int64_t>& inner,
               const std::vector<std::optional<ReadArray>>& grad_outputs,
-              const std::vector<std::optional<ReadArray>>& grad_states, const Array& grad_current,
-              const std::vector<Array>& grad_initial, const std::vector<Array>& grad_coefficients, int threads,
+              const std::vector<std::optional<ReadArray>>& grad_states, const std::optional<Array>& grad_current,
+              const std::vector<std::optional<Array>>& grad_initial, const std::vector<Array>& grad_coefficients, int threads,
               const std::optional<std::string>& variant_name) {
     BackwardCall call;
     const Layout& l = code.layout;
@@ -166,8 +184,9 @@ void backward(const Code& replay, const Code& code, const ReadArray& current, co
     for (const auto& grad : grad_outputs) call.grad_outputs.push_back(grad ? checker.matrix("grad_outputs", *grad) : Matrix{});
     Checker::check_count("grad_states", grad_states.size(), l.states);
     for (const auto& grad : grad_states) call.grad_states.push_back(grad ? checker.row("grad_states", *grad, call.N) : nullptr);
-    call.grad_current = checker.matrix("grad_current", grad_current);
-    call.grad_initial = checker.rows("grad_initial", grad_initial, l.states);
+    if (grad_current) call.grad_current = checker.matrix("grad_current", *grad_current);
+    Checker::check_count("grad_initial", grad_initial.size(), l.states);
+    for (const auto& grad : grad_initial) call.grad_initial.push_back(grad ? checker.row("grad_initial", *grad, call.N) : nullptr);
     Checker::check_count("grad_coefficients", grad_coefficients.size(), l.coefficients);
     for (size_t k = 0; k < grad_coefficients.size(); ++k) {
         call.grad_coefficients.push_back(checker.row("grad_coefficients", grad_coefficients[k], call.coefficients[k].count));
@@ -176,9 +195,36 @@ void backward(const Code& replay, const Code& code, const ReadArray& current, co
     run_backward(call);
 }
 
-Code make_code(Kind kind, int registers, int coefficients, int states, int outputs, std::vector<double> constants,
-               const std::vector<int32_t>& words, std::vector<bool> in_place) {
-    return {Layout{kind, registers, 0, coefficients, states, outputs}, std::move(constants), words, std::move(in_place)};
+// Numbers of any one axis and their bits; returns how many numbers.
+int64_t check_bits(const ReadArray& numbers, const ReadArray& bits, int threads) {
+    if (numbers.dtype() != nb::dtype<float>() && numbers.dtype() != nb::dtype<double>()) refuse("numbers", "float32 or float64", "another type");
+    if (bits.dtype() != nb::dtype<uint8_t>()) refuse("bits", "uint8", "another type");
+    for (const ReadArray* array : {&numbers, &bits}) {
+        if (array->ndim() != 1 || (array->shape(0) > 1 && array->stride(0) != 1)) refuse("numbers and bits", "one axis without gaps", "others");
+    }
+    if (bits.shape(0) != (numbers.shape(0) + 7) / 8) refuse("bits", std::to_string((numbers.shape(0) + 7) / 8) + " bytes", std::to_string(bits.shape(0)));
+    if (threads < 1) refuse("threads", "at least 1", std::to_string(threads));
+    return static_cast<int64_t>(numbers.shape(0));
+}
+
+bool pack(const ReadArray& numbers, const Array& bits, int threads) {
+    const int64_t n = check_bits(numbers, ReadArray(bits), threads);
+    const int item = numbers.itemsize() == 4 ? 4 : 8;
+    const nb::gil_scoped_release release;
+    return pack_bits(static_cast<const char*>(numbers.data()), n, item, static_cast<uint8_t*>(bits.data()), threads);
+}
+
+void unpack(const ReadArray& bits, const Array& numbers, int threads) {
+    const int64_t n = check_bits(ReadArray(numbers), bits, threads);
+    const int item = numbers.itemsize() == 4 ? 4 : 8;
+    const nb::gil_scoped_release release;
+    unpack_bits(static_cast<const uint8_t*>(bits.data()), n, item, static_cast<char*>(numbers.data()), threads);
+}
+
+template <Kind KIND>
+Code make_code(int registers, int coefficients, int states, int outputs, std::vector<double> constants,
+               const std::vector<int32_t>& words, std::vector<bool> in_place, bool fuse) {
+    return {Layout{KIND, registers, 0, coefficients, states, outputs}, std::move(constants), words, std::move(in_place), fuse};
 }
 
 }  // namespace
@@ -189,25 +235,26 @@ NB_MODULE(_machine, m) {
     m.doc() = "The vector machine: runs encoded programs over blocks of neurons and all time steps.";
     nb::class_<Code>(m, "Code")
         .def_prop_ro("outputs", [](const Code& code) { return code.layout.outputs; })
-        .def_static("forward", [](int registers, int coefficients, int states, int outputs, std::vector<double> constants,
-                                  const std::vector<int32_t>& words, std::vector<bool> in_place) {
-                return make_code(Kind::forward, registers, coefficients, states, outputs, std::move(constants), words,
-                                 std::move(in_place));
-            }, "registers"_a, "coefficients"_a, "states"_a, "outputs"_a, "constants"_a, "words"_a, "in_place"_a)
-        .def_static("backward", [](int registers, int coefficients, int states, int outputs, std::vector<double> constants,
-                                   const std::vector<int32_t>& words, std::vector<bool> in_place) {
-                return make_code(Kind::backward, registers, coefficients, states, outputs, std::move(constants), words,
-                                 std::move(in_place));
-            }, "registers"_a, "coefficients"_a, "states"_a, "outputs"_a, "constants"_a, "words"_a, "in_place"_a);
+        .def_prop_ro("fused", [](const Code& code) { return fused_name(code.fused); })
+        .def_prop_ro("shape", [](const Code& code) { return Shape(code).text(); })
+        .def_static("forward", &make_code<Kind::forward>, "registers"_a, "coefficients"_a, "states"_a, "outputs"_a,
+                    "constants"_a, "words"_a, "in_place"_a, "fuse"_a = true)
+        .def_static("backward", &make_code<Kind::backward>, "registers"_a, "coefficients"_a, "states"_a, "outputs"_a,
+                    "constants"_a, "words"_a, "in_place"_a, "fuse"_a = true);
     m.def("opcodes", &opcode_names, "Names of the instructions, in the order of their numbers.");
     m.def("variants", [] {
         std::vector<std::string> names;
         for (const Variant* v : variants()) names.emplace_back(v->name);
         return names;
     }, "Instruction sets this processor has, fastest first.");
+    m.def("fresh", &fresh_capsule, "shape"_a, "item"_a, "Uninitialised memory for a result, as a DLPack capsule.");
+    m.def("limit_buffers", &limit_buffers, "limit"_a, "Keep at most this much memory of dead results.");
+    m.def("idle_buffer_bytes", &idle_buffer_bytes, "Memory of dead results that is kept now.");
+    m.def("pack", &pack, "numbers"_a, "bits"_a, "threads"_a, "Write zeros and ones as bits; false if there are other numbers.");
+    m.def("unpack", &unpack, "bits"_a, "numbers"_a, "threads"_a, "Write bits as zeros and ones.");
     m.def("forward", &forward, "code"_a, "current"_a, "states"_a, "coefficients"_a, "inner"_a, "outputs"_a,
           "final_states"_a, "threads"_a, "variant"_a.none() = nb::none(), "Run a forward program; results go into the arrays given.");
     m.def("backward", &backward, "replay"_a, "code"_a, "current"_a, "states"_a, "coefficients"_a, "inner"_a,
-          "grad_outputs"_a, "grad_states"_a, "grad_current"_a, "grad_initial"_a, "grad_coefficients"_a, "threads"_a,
+          "grad_outputs"_a, "grad_states"_a, "grad_current"_a.none(), "grad_initial"_a, "grad_coefficients"_a, "threads"_a,
           "variant"_a.none() = nb::none(), "Run a backward program; results go into the arrays given.");
 }

@@ -17,6 +17,12 @@ struct Matrix {
     ptrdiff_t row_bytes = 0;
 };
 
+// (N,): numbers side by side, or one number that all neurons read.
+struct Row {
+    char* data = nullptr;
+    bool same = false;
+};
+
 // Neuron n reads values[(n / inner) % count].
 struct Coefficient {
     char* values = nullptr;
@@ -28,8 +34,9 @@ struct Call {
     ptrdiff_t item = 4;  // bytes a number: 4 or 8
     int threads = 1;
     Execute execute = nullptr;
+    const ExecuteFused* fused = nullptr;  // null for double
     Matrix current;
-    std::vector<char*> states;  // (N,) each
+    std::vector<Row> states;
     std::vector<Coefficient> coefficients;
 };
 
@@ -44,8 +51,8 @@ struct BackwardCall : Call {
     const Code* code = nullptr;
     std::vector<Matrix> grad_outputs;   // may have no data
     std::vector<char*> grad_states;     // may be null
-    Matrix grad_current;
-    std::vector<char*> grad_initial;    // (N,) each
+    Matrix grad_current;                // no data: not wanted
+    std::vector<char*> grad_initial;    // (N,) each, null where not wanted
     std::vector<char*> grad_coefficients;  // (count,) each
 };
 

@@ -43,7 +43,10 @@ def resume(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a run where its newest complete checkpoint stands, with as many threads as it began with."""
+    """Go on with a run where its newest complete checkpoint stands.
+
+    It gets as many threads as it began with, so that it ends in the same bits.
+    """
     import torch
 
     from ranvier.runs import Run

@@ -1,6 +1,6 @@
 """Data: event arrays, readers of formats, data sets, framing, augmentation and deterministic loaders."""
 
-from ranvier.data import formats, sets
+from ranvier.data import audio, formats, sets
 from ranvier.data.augment import (
     Affine,
     Augmentation,
@@ -99,6 +99,7 @@ __all__ = [
     "TimeWindows",
     "TriangleKernel",
     "Voxels",
+    "audio",
     "cache_folder",
     "fetch",
     "formats",

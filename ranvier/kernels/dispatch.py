@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -13,10 +13,13 @@ from ranvier.core.errors import DtypeError, ExecutorError, ShapeError, StateErro
 from ranvier.core.neuron import Neuron
 from ranvier.core.params import bind, parameters
 from ranvier.kernels import operators, reference
+from ranvier.kernels.cpu import direct
 from ranvier.kernels.evaluate import evaluate
 from ranvier.kernels.plan import Plan, Programs
+from ranvier.kernels.scan.run import matrices
+from ranvier.kernels.scan.run import run as run_scan
 
-Executor = Literal["auto", "reference", "cpu", "gpu"]
+Executor = Literal["auto", "reference", "cpu", "gpu", "scan"]
 
 
 class Run(NamedTuple):
@@ -35,7 +38,9 @@ def run(
     Args:
         plan: of the neuron. current_TB: (T, B, ...), floating. state: a State of (B, ...) tensors; None is rest.
         params: live values of the parameters that are tensors in the plan's neuron; gradients flow to them.
-        executor: "auto" lets device and installation decide; the others force one, for tests and comparisons.
+        executor: "auto" lets device and installation decide; the others force one, for tests and comparisons. "scan"
+            runs a step that is affine in its state (no reset) over all time steps at once, equal to rounding; auto
+            never takes it, because a spike may move.
     Returns: the outputs that the plan names and the final state. Inputs of 16 bits are computed in float32; their
         outputs have the input's type, their state stays in float32.
     Raises: DtypeError, ShapeError, StateError, UnknownNameError, ExecutorError.
@@ -48,16 +53,21 @@ def run(
     dtype = torch.float64 if current_TB.dtype == torch.float64 else torch.float32
     neuron, values = _bind(plan, params or {}, dtype, where)
     computed_TB = current_TB.to(dtype)
-    if state is None:
-        state = _rest(neuron, computed_TB.shape[1:], dtype, current_TB.device)
-    else:
+    programs = _programs(plan, executor)
+    is_direct = programs is not None and operators.is_direct(current_TB, executor)
+    if state is not None:
         _check_state(plan, state, current_TB, where)
         state = type(state)(*(s.to(dtype) for s in state))
-    programs = _programs(plan, executor)
-    if programs is None:
+    elif is_direct:
+        state = _direct_rest(neuron, computed_TB.shape[1:], dtype)
+    else:
+        state = _rest(neuron, computed_TB.shape[1:], dtype, current_TB.device)
+    if executor == "scan":
+        outputs, state = run_scan(plan.neuron, neuron, computed_TB, state, dt=plan.dt, outputs=plan.outputs)
+    elif programs is None:
         outputs, state = reference.run(neuron, computed_TB, state, dt=plan.dt, outputs=plan.outputs)
     else:
-        outputs, state = _run_programs(plan, programs, computed_TB, state, values, executor)
+        outputs, state = _run_programs(plan, programs, computed_TB, state, values, executor, is_direct=is_direct)
     return Run({name: value.to(current_TB.dtype) for name, value in outputs.items()}, state)
 
 
@@ -90,6 +100,10 @@ def explain(plan: Plan, current_TB: Tensor, *, executor: Executor = "auto") -> E
     if isinstance(plan.programs, TraceError):
         return Explanation("reference", f"the step cannot be traced: {plan.programs}", 0, 0)
     lengths = len(plan.programs.forward.body), len(plan.programs.backward.body)
+    if executor == "scan":
+        found = matrices(plan.neuron, plan.dt)
+        cannot = f"it cannot run: {found}" if isinstance(found, str) else "it was asked for, and the step is affine"
+        return Explanation("scan", cannot, *lengths)
     if executor == "reference":
         return Explanation("reference", "it was asked for", *lengths)
     name, _, reason = operators.choose(current_TB.device.type, executor)
@@ -125,6 +139,11 @@ def _rest(neuron: Neuron, shape: torch.Size, dtype: torch.dtype, device: torch.d
     return type(state)(*(t.expand(shape) for t in tensors))
 
 
+def _direct_rest(neuron: Neuron, shape: torch.Size, dtype: torch.dtype) -> list[Tensor]:
+    rest = [s.to(dtype) if isinstance(s, Tensor) else direct.constant(float(s), dtype) for s in neuron.rest()]
+    return [s.expand(shape) for s in rest]
+
+
 def _check_state(plan: Plan, state: Any, current_TB: Tensor, where: str) -> None:
     if type(state) is not plan.neuron.State:
         expected = f"a {type(plan.neuron).__name__}.State"
@@ -136,33 +155,59 @@ def _check_state(plan: Plan, state: Any, current_TB: Tensor, where: str) -> None
 
 
 def _run_programs(
-    plan: Plan, programs: Programs, current_TB: Tensor, state: Any, values: dict[str, Tensor], executor: Executor
-) -> tuple[dict[str, Tensor], Any]:
+    plan: Plan, programs: Programs, current_TB: Tensor, states_B: Sequence[Tensor], values: dict[str, Tensor],
+    executor: Executor, *, is_direct: bool,
+) -> tuple[dict[str, Tensor], Any]:  # fmt: skip
     axes = memory_order(current_TB)
-    inside = [axis - 1 for axis in axes[1:]]  # the same order, of a state
-    current_TB = current_TB.permute(axes)
-    shape = current_TB.shape[1:]
-    current_TN = current_TB.reshape(current_TB.shape[0], math.prod(shape)).contiguous()
-    states_N = [s.permute(inside).reshape(-1).contiguous() for s in state]
-    flat, inners = [], []
-    if values:
-        found = evaluate(programs.prologue, {f"param.{name}": value for name, value in values.items()})
-        for name, _ in programs.prologue.outputs:
-            value = found[name]
-            if value.numel() > 1:
-                value = value.reshape((1,) * (len(shape) - value.ndim) + value.shape).permute(inside)
-            value, inner = _flatten(value, shape, type(plan.neuron).__name__)
-            flat.append(value)
-            inners.append(inner)
-    results = operators.forward(
-        current_TN, states_N, flat, inners, plan.forward_text, plan.backward_text, executor
-    )  # fmt: skip
+    if axes == sorted(axes):
+        flat, inners = _coefficients(plan, programs, values, current_TB.shape[1:])
+        results = _run_flat(plan, current_TB, states_B, flat, inners, executor, is_direct=is_direct)
+    else:
+        inside = [axis - 1 for axis in axes[1:]]  # the same order, of a state
+        current_TB, states_B = current_TB.permute(axes), [s.permute(inside) for s in states_B]
+        flat, inners = _coefficients(plan, programs, values, current_TB.shape[1:], inside)
+        results = _run_flat(plan, current_TB, states_B, flat, inners, executor, is_direct=is_direct)
+        back = {len(axes): _inverse(axes), len(inside): _inverse(inside)}
+        results = [r.permute(back[r.ndim]) for r in results]
     count = len(plan.outputs)
-    back, back_inside = _inverse(axes), _inverse(inside)
-    outputs = {
-        name: r.reshape(current_TB.shape).permute(back) for name, r in zip(plan.outputs, results[:count], strict=True)
-    }
-    return outputs, plan.neuron.State(*(r.reshape(shape).permute(back_inside) for r in results[count:]))
+    return dict(zip(plan.outputs, results[:count], strict=True)), plan.neuron.State(*results[count:])
+
+
+def _run_flat(
+    plan: Plan, current_TB: Tensor, states_B: Sequence[Tensor], coefficients: list[Tensor], inners: list[int],
+    executor: Executor, *, is_direct: bool,
+) -> Sequence[Tensor]:  # fmt: skip
+    """Run over neurons in the order of their axes; returns the outputs, then the final states."""
+    if is_direct:
+        return direct.run(current_TB, states_B, coefficients, inners, plan.forward_text, plan.backward_text)
+    shape = current_TB.shape
+    current_TN = current_TB.reshape(shape[0], math.prod(shape[1:])).contiguous()
+    states_N = [s.reshape(-1).contiguous() for s in states_B]
+    results = operators.forward(
+        current_TN, states_N, coefficients, inners, plan.forward_text, plan.backward_text, executor
+    )  # fmt: skip
+    return [r.reshape(shape[r.ndim == 1 :]) for r in results]
+
+
+def _coefficients(
+    plan: Plan, programs: Programs, values: dict[str, Tensor], shape: torch.Size, inside: list[int] | None = None
+) -> tuple[list[Tensor], list[int]]:
+    """Compute what the step reads of the parameters; return the values, and how many neurons in a row share each.
+
+    Args: shape: of a state. inside: how its axes were permuted, if they were.
+    """
+    if not values:
+        return [], []
+    found = evaluate(programs.prologue, {f"param.{name}": value for name, value in values.items()})
+    flat, inners = [], []
+    for name, _ in programs.prologue.outputs:
+        value = found[name]
+        if inside is not None and value.numel() > 1:
+            value = value.reshape((1,) * (len(shape) - value.ndim) + value.shape).permute(inside)
+        value, inner = _flatten(value, shape, type(plan.neuron).__name__)
+        flat.append(value)
+        inners.append(inner)
+    return flat, inners
 
 
 def memory_order(x_TB: Tensor) -> list[int]:
@@ -170,6 +215,8 @@ def memory_order(x_TB: Tensor) -> list[int]:
 
     A neuron's step looks at one number at a time, so kernels take a convolution's channels-last result as it lies.
     """
+    if x_TB.is_contiguous():
+        return list(range(x_TB.ndim))
     axes = [0, *sorted(range(1, x_TB.ndim), key=lambda axis: -x_TB.stride()[axis])]
     return axes if x_TB.permute(axes).is_contiguous() else list(range(x_TB.ndim))
 

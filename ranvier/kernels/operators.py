@@ -16,7 +16,7 @@ from torch import Tensor
 from ranvier.core.errors import ExecutorError
 from ranvier.core.program import Program, parse
 from ranvier.kernels import twin
-from ranvier.kernels.cpu import machine
+from ranvier.kernels.cpu import direct, machine
 from ranvier.kernels.gpu import launch
 
 _parse = lru_cache(maxsize=4096)(parse)
@@ -50,6 +50,11 @@ def choose(device_type: str, executor: str) -> tuple[str, ModuleType, str]:
 
 def _coefficients(values: Sequence[Tensor], inners: Sequence[int]) -> list[twin.Coefficient]:
     return [twin.Coefficient(v, n) for v, n in zip(values, inners, strict=True)]
+
+
+def is_direct(current: Tensor, executor: str) -> bool:
+    """Tell whether a call may go past PyTorch's dispatcher as nobody listens to it; see ``kernels.cpu.direct``."""
+    return executor in ("auto", "cpu") and direct.applies(current) and machine.absence() is None
 
 
 @torch.library.custom_op("ranvier::forward", mutates_args=())

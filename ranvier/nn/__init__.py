@@ -2,14 +2,19 @@
 
 from ranvier.nn import decode, encode
 from ranvier.nn.bntt import BNTT
+from ranvier.nn.compact import compact_spikes
 from ranvier.nn.delay import Delay
 from ranvier.nn.dropout import Dropout
+from ranvier.nn.event_linear import EventLinear
 from ranvier.nn.folding import Folded
+from ranvier.nn.masked_psn import MaskedPSN
 from ranvier.nn.merge import merge
 from ranvier.nn.observe import Seen, observe
+from ranvier.nn.psn import PSN
 from ranvier.nn.recurrent import Recurrent
 from ranvier.nn.residual import Residual
 from ranvier.nn.sequential import Sequential
+from ranvier.nn.sliding_psn import SlidingPSN
 from ranvier.nn.spiking import Spiking
 from ranvier.nn.stateful import Stateful, TimeAware, run
 from ranvier.nn.stream import Stream
@@ -18,19 +23,24 @@ from ranvier.nn.tebn import TEBN
 
 __all__ = [
     "BNTT",
+    "PSN",
     "TEBN",
     "Delay",
     "Dropout",
+    "EventLinear",
     "Folded",
+    "MaskedPSN",
     "Recurrent",
     "Residual",
     "Seen",
     "Sequential",
+    "SlidingPSN",
     "Spiking",
     "Stateful",
     "Stream",
     "TdBN",
     "TimeAware",
+    "compact_spikes",
     "decode",
     "encode",
     "merge",

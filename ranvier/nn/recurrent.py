@@ -6,13 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ranvier.core.errors import ConfigError, ShapeError
 from ranvier.core.neuron import Neuron
 from ranvier.kernels.dispatch import Executor
-from ranvier.kernels.dispatch import run as run_kernel
 from ranvier.kernels.plan import plan as make_plan
+from ranvier.kernels.recurrent import run as run_kernel
 from ranvier.nn.learned import adopt, check_broadcast, checked_dt, checked_executor, live
 from ranvier.nn.observe import observer
 from ranvier.nn.spiking import summary
@@ -71,17 +70,10 @@ class Recurrent(Stateful):
         plan = self.plan if watching is None else watching.plan(self, self.plan)
         own: Any = None if state is None else plan.neuron.State(*state[:-1])
         last_BN = torch.zeros_like(x_TB[0]) if state is None else state.last_spikes.to(x_TB.dtype)
-        rows: dict[str, list[Tensor]] = {name: [] for name in plan.outputs}
-        for x_BN in x_TB:
-            current_BN = x_BN + F.linear(last_BN, self.weight, self.bias)
-            outputs, own = run_kernel(plan, current_BN.unsqueeze(0), own, params=values, executor=self.executor)
-            last_BN = outputs["spikes"][0]
-            for name, row in rows.items():
-                row.append(outputs[name][0])
-        seen = {name: torch.stack(row) for name, row in rows.items()}
+        seen, own = run_kernel(plan, x_TB, self.weight, self.bias, own, last_BN, params=values, executor=self.executor)
         if watching is not None:
             watching.see(self, seen)
-        return seen["spikes"], self.state_type(*own, last_BN)
+        return seen["spikes"], self.state_type(*own, seen["spikes"][-1])
 
     def __getstate__(self) -> dict[str, Any]:
         # The type of the state is made at run time, so a pickle cannot name it.

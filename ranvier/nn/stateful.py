@@ -120,6 +120,17 @@ class _Carrier:
 _CARRIER: ContextVar[_Carrier | None] = ContextVar("ranvier.nn carrier", default=None)
 
 
+def require_start(where: str, *, mend: str) -> None:
+    """Refuse to take part in a run that goes on from an earlier one: for layers that need whole sequences.
+
+    Raises: StateError.
+    """
+    carrier = None if torch.compiler.is_compiling() else _CARRIER.get()
+    if carrier is not None and carrier.given is not None:
+        expected, got = "a run from the start", "one that goes on from a state"
+        raise StateError(where, expected=expected, got=got, mend=mend)
+
+
 def run(net: nn.Module, x_TB: Tensor, state: Mapping[str, Any] | None = None) -> tuple[Tensor, dict[str, Any]]:
     """Run any network from a state to the next.
 

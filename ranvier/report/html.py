@@ -1,16 +1,10 @@
 """The report of a run as one self-contained HTML page: opens offline, asks nothing of the network, needs no script."""
 
-import base64
-import hashlib
 import shlex
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
-from ranvier.report import words
+from ranvier.report import assets, words
 from ranvier.report.figures.confusion import heatmap, mistakes, recalls
 from ranvier.report.figures.curves import curve, panels
 from ranvier.report.figures.film import film
@@ -41,12 +35,7 @@ def write(run_folder: Path | str) -> Path:
 
 def render(source: Source) -> str:
     """Return the page of a run."""
-    environment = Environment(
-        loader=PackageLoader("ranvier.report", "page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
     results = source.results
-    script = _asset(environment, "script.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page: dict[str, Any] = {
         "title": _title(source),
         "folder": shlex.quote(str(source.folder)),
@@ -59,28 +48,12 @@ def render(source: Source) -> str:
         "environment": source.environment,
         "config": source.config,
         "curves": [curve(panel, source.epoch_starts) for panel in panels(source.series)],
-        "style": _asset(environment, "style.css"),
-        "script": script,
-        "script_hash": f"sha256-{digest}",
-        "version": _version(),
         "headlines": [_headline(h) for h in results.headlines] if results else [],
         **_answers(results),
         **_recordings(results),
         **_work(results),
     }
-    return environment.get_template("report.html.j2").render(page)
-
-
-def _asset(environment: Environment, name: str) -> Markup:
-    assert environment.loader is not None
-    return Markup(environment.loader.get_source(environment, name)[0].strip())  # noqa: S704 # our own file
-
-
-def _version() -> str:
-    try:
-        return version("ranvier")
-    except PackageNotFoundError:
-        return ""
+    return assets.render("report.html.j2", script="script.js", page=page)
 
 
 def _title(source: Source) -> str:

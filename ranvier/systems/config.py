@@ -180,7 +180,7 @@ def _check_names(base: Any, changes: Mapping[str, Any], where: str) -> None:
     for name, value in changes.items():
         path = f"{where}.{name}"
         if name not in known:
-            raise UnknownNameError.among(where, name, known, kind="option")
+            raise UnknownNameError.among(where, name, [*known, *_paths_to(base, name)], kind="option")
         inner = getattr(base, name)
         if is_dataclass(inner):
             if not isinstance(value, Mapping):
@@ -189,6 +189,18 @@ def _check_names(base: Any, changes: Mapping[str, Any], where: str) -> None:
             _check_names(inner, value, path)
         elif isinstance(value, bool) and hints[name] in {int, float}:
             raise ConfigError(path, expected="a number", got=repr(value))
+
+
+def _paths_to(base: Any, name: str, prefix: str = "") -> list[str]:
+    """List the options of this name further inside: "epochs" is found as "train.epochs"."""
+    found: list[str] = []
+    for field in fields(base):
+        inner = getattr(base, field.name)
+        if prefix and field.name == name:
+            found.append(prefix + name)
+        if is_dataclass(inner):
+            found += _paths_to(inner, name, f"{prefix}{field.name}.")
+    return found
 
 
 def _merge(base: Plain, changes: Mapping[str, Any]) -> Plain:

@@ -36,7 +36,7 @@ class Train:
     """How to train.
 
     Args:
-        epochs: passes over the training data. seed: of every random choice in the steps, such as dropout.
+        epochs: passes over the training data.
         optimiser, schedule: descriptions. accumulate: batches that make one optimiser step.
         clip: largest norm of the gradient of a step; None: not clipped.
         precision: "bfloat16" runs matrix products in 16 bits (torch autocast); weights stay 32 bits.
@@ -45,7 +45,6 @@ class Train:
     """
 
     epochs: int = 10
-    seed: int = 0
     optimiser: Optimiser = field(default_factory=AdamW)
     schedule: Schedule = field(default_factory=Cosine)
     accumulate: int = 1

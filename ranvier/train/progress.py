@@ -57,13 +57,19 @@ class Progress:
 
 
 def to_tree(
-    progress: Progress, net: nn.Module, optimiser: torch.optim.Optimizer, average: Weights | None, config: Train
+    progress: Progress,
+    net: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: Weights | None,
+    config: Train,
+    *,
+    seed: int = 0,
 ) -> Tree:
     """Gather everything that the rest of the training depends on."""
     names: dict[Tensor, str] = {parameter: name for name, parameter in net.named_parameters()}
     return {
         "progress": plain(progress),
-        "config": _decisive(config),
+        "config": _decisive(config, seed),
         "net": dict(net.state_dict()),
         "optimiser": {names[p]: dict(state) for p, state in optimiser.state.items()},
         "average": average,
@@ -71,7 +77,14 @@ def to_tree(
 
 
 def from_tree(
-    tree: Tree, net: nn.Module, optimiser: torch.optim.Optimizer, average: Weights | None, config: Train, *, where: str
+    tree: Tree,
+    net: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: Weights | None,
+    config: Train,
+    *,
+    seed: int = 0,
+    where: str,
 ) -> Progress:
     """Put network, optimiser and average into the state that ``to_tree`` gathered, or leave them if it does not fit.
 
@@ -81,7 +94,7 @@ def from_tree(
     if missing or set(tree["progress"]) != {f.name for f in fields(Progress)}:
         got = f"one without {', '.join(sorted(missing))}" if missing else "one with another kind of progress"
         raise CheckpointError(where, expected="a checkpoint of a training", got=got)
-    _same(tree["config"], _decisive(config), where)
+    _same(tree["config"], _decisive(config, seed), where)
     weights.load(net, tree["net"], where=where)
     optimiser.load_state_dict(_numbered(tree["optimiser"], net, optimiser))
     if average is not None:
@@ -99,11 +112,11 @@ def _numbered(states: Mapping[str, Tree], net: nn.Module, optimiser: torch.optim
     return {"state": numbered, "param_groups": optimiser.state_dict()["param_groups"]}
 
 
-def _decisive(config: Train) -> Tree:
-    """Return the plain values of a config that the weights depend on."""
+def _decisive(config: Train, seed: int) -> Tree:
+    """Return the plain values that the weights depend on."""
     values: Tree = plain(config)
     del values["saving"]
-    return values
+    return {**values, "seed": seed}
 
 
 def _same(stored: Tree, wanted: Tree, where: str) -> None:

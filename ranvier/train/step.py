@@ -44,10 +44,19 @@ class Stepper:
     ranks: Ranks
     optimiser: torch.optim.Optimizer
     average: Weights | None
+    seed: int  # of every random choice in the steps, such as dropout
 
     @classmethod
     def make(
-        cls, net: nn.Module, rule: Rule, loss: Loss, config: Train, num_steps: int, device: torch.device
+        cls,
+        net: nn.Module,
+        rule: Rule,
+        loss: Loss,
+        config: Train,
+        *,
+        num_steps: int,
+        device: torch.device,
+        seed: int = 0,
     ) -> "Stepper":
         """Make the optimiser and average that the config asks for. Raises: ConfigError if there is nothing to learn."""
         net.to(device)
@@ -65,6 +74,7 @@ class Stepper:
             ranks=ranks,
             optimiser=config.optimiser.build(p for p in net.parameters() if p.requires_grad),
             average=None if config.ema is None else average.start(net),
+            seed=seed,
         )
 
     def take(self, step: int, batches: Sequence[Batch]) -> Figures:
@@ -76,7 +86,7 @@ class Stepper:
         self.optimiser.zero_grad()
         num_samples = sum(check(*batch) for batch in batches)
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)  # loss, right decisions
-        with seeded(derive(self.config.seed, "step", step, self.ranks.rank), self.device):
+        with seeded(derive(self.seed, "step", step, self.ranks.rank), self.device):
             for batch in batches:
                 self._accumulate(batch, num_samples, sums)
         grad_norm = self._gather(sums)

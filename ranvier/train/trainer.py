@@ -62,7 +62,8 @@ class Trainer:
         rule: turns batches into gradients. loss: a mean over the batch, such as those of ``ranvier.train.losses``.
         train: batches to learn from, whole ones on every rank. test: held-out batches, judged after each epoch; None:
             no judging.
-        config: how. callbacks: asked after each epoch. device: where.
+        config: how. callbacks: asked after each epoch. device: where. seed: of every random choice in the steps, such
+            as dropout.
     """
 
     net: nn.Module
@@ -73,6 +74,7 @@ class Trainer:
     config: Train = field(default_factory=Train)
     callbacks: Sequence[Callback] = ()
     device: torch.device | str = "cpu"
+    seed: int = 0
 
     def fit(self, run: Run | None = None, *, watch: Watcher = silent) -> Outcome:
         """Train from where the run's newest checkpoint stands, or from the start, to the end.
@@ -111,7 +113,13 @@ class _Fit:
         self.steps_per_epoch = math.ceil(trainer.train.num_batches / config.accumulate)
         self.num_steps = config.epochs * self.steps_per_epoch
         self.stepper = Stepper.make(
-            trainer.net, trainer.rule, trainer.loss, config, self.num_steps, torch.device(trainer.device)
+            trainer.net,
+            trainer.rule,
+            trainer.loss,
+            config,
+            num_steps=self.num_steps,
+            device=torch.device(trainer.device),
+            seed=trainer.seed,
         )
         self.ranks = self.stepper.ranks
         self.progress = Progress()
@@ -132,7 +140,13 @@ class _Fit:
             warnings.warn(f"Resuming from {found.path.name}, as newer checkpoints are broken:\n{refused}", stacklevel=5)
         stepper, tree = self.stepper, found.checkpoint.tree
         self.progress = self.kept = from_tree(
-            tree, stepper.net, stepper.optimiser, stepper.average, stepper.config, where=str(found.path)
+            tree,
+            stepper.net,
+            stepper.optimiser,
+            stepper.average,
+            stepper.config,
+            seed=stepper.seed,
+            where=str(found.path),
         )
 
     def go(self) -> Outcome:
@@ -250,7 +264,9 @@ class _Fit:
         if self.run is None or self.progress == self.kept:
             return
         stepper = self.stepper
-        tree = to_tree(self.progress, stepper.net, stepper.optimiser, stepper.average, stepper.config)
+        tree = to_tree(
+            self.progress, stepper.net, stepper.optimiser, stepper.average, stepper.config, seed=stepper.seed
+        )
         self.run.save(self.progress.step, tree)
         self.kept, self.saved_at = self.progress, time.monotonic()
 

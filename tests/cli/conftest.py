@@ -25,7 +25,7 @@ def threads_put_back():
 
 
 TINY = (
-    "--set=epochs=1", "--set=num_frames=2", "--set=shrink=8", "--set=channels=[2]", "--set=batch_size=20", "--set=limit=40",
+    "--set=train.epochs=1", "--set=num_frames=2", "--set=shrink=8", "--set=channels=[2]", "--set=batch_size=20", "--set=limit=40",
 )  # fmt: skip
 
 

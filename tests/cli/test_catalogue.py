@@ -40,7 +40,7 @@ def test_show_prints_a_neuron_s_page_and_equations(shell, name):
 def test_show_prints_a_system_with_paper_options_claim_and_control(shell):
     page = shell("show", "stbp").stdout
     assert "Wu, Deng, Li, Zhu and Shi (2018)" in page
-    assert "optimiser.lr" in page
+    assert "train.optimiser.lr" in page
     assert "Control, which must fail: horizon=1" in page
 
 

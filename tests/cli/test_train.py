@@ -67,7 +67,7 @@ def test_runs_are_compared_by_figures_and_by_the_options_that_differ(shell, fini
     page = shell("compare", finished[0], tmp_path / "other").stdout
     assert "not finished" in page
     assert "seed" in page
-    assert "optimiser.lr" not in page
+    assert "train.optimiser.lr" not in page
     machine = json.loads(shell("compare", finished[0], tmp_path / "other", "--json").stdout)
     assert machine[str(tmp_path / "other")]["config"]["seed"] == 8
     assert machine[str(finished[0])]["headlines"]["Accuracy"]["unit"] == "%"
@@ -76,11 +76,15 @@ def test_runs_are_compared_by_figures_and_by_the_options_that_differ(shell, fini
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--set", "epochs=abc"), "ConfigError: --set.epochs: expected a valid integer, got 'abc'."),
-        (("--set", "epochs=0"), "ConfigError: stbp: epochs: expected at least 1, got 0."),
-        (("--set", "epoch=3"), "Did you mean 'epochs'?"),
+        (("--set", "train.epochs=abc"), "ConfigError: --set.train.epochs: expected a valid integer, got 'abc'."),
+        (("--set", "train.epochs=0"), "ConfigError: Train.epochs: expected at least 1, got 0."),
+        (("--set", "train.epoch=3"), "Did you mean 'epochs'?"),
+        (("--set", "epochs=3"), "got 'epochs'. Did you mean 'train.epochs'?"),
         (("--seed", "1", "--set", "seed=2"), "--seed: expected one seed, got --set seed=... too. Drop one of them."),
-        (("--set", "epochs=1", "--set", "epochs=2"), "--set epochs: expected one value, got '1' and '2'."),
+        (
+            ("--set", "train.epochs=1", "--set", "train.epochs=2"),
+            "--set train.epochs: expected one value, got '1' and '2'.",
+        ),
         (("--config", "none.yaml"), "none.yaml: expected a readable YAML file, got No such file or directory."),
         (("--config", "other.yaml"), "other.yaml: expected options of 'stbp', got those of 'sltt'."),
     ],
@@ -119,8 +123,10 @@ def test_two_runs_within_a_second_get_folders_of_their_own(shell, tmp_path, tiny
 @pytest.mark.usefixtures("threads_put_back")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_run_told_to_stop_saves_says_how_to_go_on_and_ends_as_if_never_stopped(shell, tmp_path, tiny, number, code):
-    longer = ("--set=epochs=40", "--set=limit=20", "--set=batch_size=10", "--set=saving.log_steps=1")
-    options = [word for word in tiny if not word.startswith(("--set=epochs", "--set=limit", "--set=batch"))] + [*longer]
+    longer = ("--set=train.epochs=40", "--set=limit=20", "--set=batch_size=10", "--set=train.saving.log_steps=1")
+    options = [word for word in tiny if not word.startswith(("--set=train.epochs", "--set=limit", "--set=batch"))] + [
+        *longer
+    ]
     with subprocess.Popen(
         [sys.executable, "-c", "from ranvier.cli import main; main()", "run", "stbp", *options],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -43,8 +43,8 @@ from ranvier.data.formats import npz
 from ranvier.runs import Run, checkpoint
 
 TINY = [
-    "epochs=2", "num_frames=2", "shrink=8", "channels=[2]", "batch_size=20", "limit=40",
-    "saving.steps=1", "saving.log_steps=1",
+    "train.epochs=2", "num_frames=2", "shrink=8", "channels=[2]", "batch_size=20", "limit=40",
+    "train.saving.steps=1", "train.saving.log_steps=1",
 ]  # fmt: skip
 FRAMES = (5, 3, 2, 8, 8)  # T, B, C, H, W
 
@@ -157,15 +157,15 @@ def shell(tmp_path, monkeypatch):
 MISTAKES = {
     ("run", "stpb"): "UnknownNameError: ranvier.systems: expected a known system (stbp), got 'stpb'. Did you mean 'stbp'?",
     ("show", "LIFF"): "got 'liff'. Did you mean 'lif'",
-    ("run", "stbp", "--set=epoch=3"): "got 'epoch'. Did you mean 'epochs'?",
-    ("run", "stbp", "--set=epochs=1", "--set=epochs=2"):
-        "ConfigError: --set epochs: expected one value, got '1' and '2'. Drop one of them.",
+    ("run", "stbp", "--set=train.epoch=3"): "got 'epoch'. Did you mean 'epochs'?",
+    ("run", "stbp", "--set=train.epochs=1", "--set=train.epochs=2"):
+        "ConfigError: --set train.epochs: expected one value, got '1' and '2'. Drop one of them.",
     ("run", "stbp", "--seed=1", "--set=seed=2"):
         "ConfigError: --seed: expected one seed, got --set seed=... too. Drop one of them.",
     ("run", "stbp", "--set=tau_m=nan"): "ConfigError: --set.tau_m: expected a finite number, got nan.",
     ("run", "stbp", "--set=tau_m=-5"): "ConfigError: LIF.tau_m: expected a number > 0 ms, got -5.0.",
     ("run", "stbp", "--runs=file"): "RunError: file/stbp-",
-    ("check", "stbp", "--set=epochs=1"): "No such option: --set",
+    ("check", "stbp", "--set=train.epochs=1"): "No such option: --set",
     ("resume", "nowhere"): "RunError: nowhere: expected a run folder, got no config.json in it. Name a folder that",
     ("report", "file"): "RunError: file: expected a run folder, got no config.json in it. Name a folder that",
     ("data", "fetch", "nmist"): "got 'nmist'. Did you mean 'nmnist'",

@@ -32,6 +32,8 @@ def make(name):
         "BNTT": lambda: rn.BNTT(C, T),
         "Dropout": lambda: rn.Dropout(0.5),
         "Delay": lambda: rn.Delay(3),
+        "MaskedPSN": lambda: rn.MaskedPSN(T, 3),
+        "SlidingPSN": lambda: rn.SlidingPSN(3),
     }
     layer = layers[name]()
     with torch.no_grad():
@@ -55,7 +57,7 @@ def case(request):
 
 
 def test_there_are_layers_to_look_at():
-    assert set(NAMES) == {"BNTT", "Delay", "Dropout", "Recurrent", "Spiking", "TEBN"}
+    assert set(NAMES) == {"BNTT", "Delay", "Dropout", "MaskedPSN", "Recurrent", "SlidingPSN", "Spiking", "TEBN"}
 
 
 def test_it_says_something_that_depends_on_its_input(case):

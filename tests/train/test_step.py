@@ -11,9 +11,9 @@ from ranvier.train.step import Stepper, check, seeded
 CPU = torch.device("cpu")
 
 
-def stepper(net, **changes):
+def stepper(net, *, seed=0, **changes):
     config = Train(**{"optimiser": SGD(lr=0.5, momentum=0.0), "schedule": Constant(), **changes})
-    return Stepper.make(net, BPTT(), RateCrossEntropy(), config, 10, CPU)
+    return Stepper.make(net, BPTT(), RateCrossEntropy(), config, num_steps=10, device=CPU, seed=seed)
 
 
 def weights(net):
@@ -81,7 +81,7 @@ def test_the_global_generator_is_left_as_it_was():
 def test_a_loss_that_is_not_finite_names_the_step_and_moves_no_weight(make, value):
     net = make.net(norm=False)
     before = weights(net)
-    wrong = Stepper.make(net, BPTT(), lambda o, t: o.sum() * value, Train(), 10, CPU)
+    wrong = Stepper.make(net, BPTT(), lambda o, t: o.sum() * value, Train(), num_steps=10, device=CPU)
     with pytest.raises(
         NonFiniteError, match=r"^training step 8: expected a finite loss and gradient, got loss (nan|-?inf)"
     ):
@@ -92,7 +92,9 @@ def test_a_loss_that_is_not_finite_names_the_step_and_moves_no_weight(make, valu
 
 def test_a_gradient_that_is_not_finite_is_seen_too(make):
     net = nn.Linear(2, 2)
-    wrong = Stepper.make(net, BPTT(), lambda o, t: o.sub(o.detach()).abs().sqrt().sum(), Train(), 10, CPU)
+    wrong = Stepper.make(
+        net, BPTT(), lambda o, t: o.sub(o.detach()).abs().sqrt().sum(), Train(), num_steps=10, device=CPU
+    )
     with pytest.raises(NonFiniteError, match=r"got loss 0, norm of the gradient nan"):
         wrong.take(0, [(torch.ones(1, 1, 2), torch.zeros(1, dtype=torch.long))])
 
@@ -126,7 +128,7 @@ def test_in_16_bits_the_weights_stay_32_and_the_step_nearly_the_same(make):
 
 def test_targets_that_are_no_classes_have_no_right_decisions():
     net = nn.Linear(2, 2)
-    regress = Stepper.make(net, BPTT(), lambda o, t: (o.mean(0) - t).square().mean(), Train(), 10, CPU)
+    regress = Stepper.make(net, BPTT(), lambda o, t: (o.mean(0) - t).square().mean(), Train(), num_steps=10, device=CPU)
     assert regress.take(0, [(torch.ones(1, 3, 2), torch.zeros(3, 2))]).right is None
 
 

@@ -29,8 +29,9 @@ def bench(
     out: Annotated[Path | None, typer.Option(help="Where the JSON goes too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
-    """Time ranvier beside torch and the peers that are installed, in turns, with the physical limit of the same minute.
+    """Time ranvier beside torch and its peers.
 
+    They take turns; the physical limit is measured in the same minute. Peers that are not installed are left out.
     Contenders whose meaning is the same must agree in spikes and gradients before they are timed.
     """
     import torch

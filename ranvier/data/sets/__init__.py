@@ -1,6 +1,6 @@
 """Data sets, one a file: where each comes from, how it is licensed, and how it is loaded."""
 
-from ranvier.data.sets import cifar10, fashion_mnist, mnist, nmnist
+from ranvier.data.sets import cifar10, fashion_mnist, fsdd, mnist, nmnist
 from ranvier.data.sets.pack import EventSet, ImageSet, load_events, load_images
 from ranvier.data.sets.source import Source
 
@@ -10,6 +10,7 @@ __all__ = [
     "Source",
     "cifar10",
     "fashion_mnist",
+    "fsdd",
     "load_events",
     "load_images",
     "mnist",

@@ -6,14 +6,15 @@ T time, N neurons.
 from collections.abc import Sequence
 from functools import lru_cache
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 from torch import Tensor
 from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined] # public, though not marked so
 
 from ranvier.core.errors import ExecutorError
-from ranvier.core.program import Program, prune
+from ranvier.core.program import Program, parse, prune
+from ranvier.kernels.cpu.buffers import fresh
 from ranvier.kernels.cpu.encode import encode
 from ranvier.kernels.twin import Backward, Coefficient, Forward
 
@@ -65,11 +66,27 @@ def _forward_code(program: Program) -> "Code":
     return code
 
 
+def _replay(program: Program) -> Program:
+    """Return a forward program without its outputs."""
+    states = tuple((name, value) for name, value in program.outputs if name.startswith("state."))
+    return prune(Program(program.inputs, program.body, states))
+
+
 @lru_cache(maxsize=256)
 def _backward_codes(program: Program, vjp: Program) -> _Codes:
-    states = tuple((name, value) for name, value in program.outputs if name.startswith("state."))
-    replay = prune(Program(program.inputs, program.body, states))
-    return _Codes(_forward_code(replay), _machine().Code.backward(*encode(vjp, _opcodes())))
+    return _Codes(_forward_code(_replay(program)), _machine().Code.backward(*encode(vjp, _opcodes())))
+
+
+@lru_cache(maxsize=256)
+def forward_text(program: str) -> "Code":
+    """Return the code of a forward program given as text."""
+    return _forward_code(parse(program))
+
+
+@lru_cache(maxsize=256)
+def backward_text(program: str, vjp: str) -> _Codes:
+    """Return the codes of a backward run of programs given as text."""
+    return _backward_codes(parse(program), parse(vjp))
 
 
 def _rows(x_TN: Tensor) -> object:
@@ -84,9 +101,14 @@ def _row(x_N: Tensor) -> object:
     return to_dlpack(x_N.contiguous())
 
 
+def _state(x_N: Tensor) -> object:
+    """Hand a state to the machine, which takes one number for all neurons as well."""
+    return to_dlpack(x_N if x_N.stride(0) < 2 else x_N.contiguous())
+
+
 def _fresh(x: Tensor) -> Tensor:
     """Allocate a contiguous result of the shape and type of another tensor."""
-    return torch.empty_like(x, memory_format=torch.contiguous_format)
+    return fresh(x.shape, x.dtype)
 
 
 def forward(
@@ -99,13 +121,20 @@ def forward(
         tests; the best one by default.
     Raises: ExecutorError if the machine is absent.
     """
-    code = _forward_code(program)
+    values, inners = [c.values for c in coefficients], [c.inner for c in coefficients]
+    return forward_coded(_forward_code(program), current_TN, states_N, values, inners, variant=variant)
+
+
+def forward_coded(
+    code: "Code", current_TN: Tensor, states_N: Sequence[Tensor], coefficients: Sequence[Tensor], inners: Sequence[int],
+    *, variant: str | None = None,
+) -> Forward:  # fmt: skip
+    """Run an encoded forward program; see ``forward``."""
     outputs = [_fresh(current_TN) for _ in range(code.outputs)]
     states = [_fresh(s) for s in states_N]
     _machine().forward(
-        code, _rows(current_TN), [_row(s) for s in states_N], [_row(c.values) for c in coefficients],
-        [c.inner for c in coefficients], [to_dlpack(x) for x in outputs], [to_dlpack(x) for x in states],
-        torch.get_num_threads(), variant,
+        code, _rows(current_TN), [_state(s) for s in states_N], [_row(c) for c in coefficients], inners,
+        [to_dlpack(x) for x in outputs], [to_dlpack(x) for x in states], torch.get_num_threads(), variant,
     )  # fmt: skip
     return Forward(outputs, states)
 
@@ -119,16 +148,32 @@ def backward(
     Gradients of coefficients are summed over time in the tensors' type and over neurons in float64, in an order that
     depends on N alone.
     """
-    codes = _backward_codes(program, vjp)
-    grad_current = _fresh(current_TN)
-    grad_states = [_fresh(s) for s in states_N]
-    grad_coefficients = [_fresh(c.values) for c in coefficients]
-    _machine().backward(
-        codes.replay, codes.code, _rows(current_TN), [_row(s) for s in states_N],
-        [_row(c.values) for c in coefficients], [c.inner for c in coefficients],
-        [None if g is None else _rows(g) for g in grad_outputs_TN],
-        [None if g is None else _row(g) for g in grad_states_N], to_dlpack(grad_current),
-        [to_dlpack(x) for x in grad_states], [to_dlpack(x) for x in grad_coefficients],
-        torch.get_num_threads(), variant,
+    found = backward_coded(
+        _backward_codes(program, vjp), current_TN, states_N, [c.values for c in coefficients],
+        [c.inner for c in coefficients], grad_outputs_TN, grad_states_N, variant=variant,
     )  # fmt: skip
-    return Backward(grad_current, grad_states, grad_coefficients)
+    current, states, rest = found[0], found[1 : 1 + len(states_N)], found[1 + len(states_N) :]
+    return Backward(cast(Tensor, current), cast(list[Tensor], states), cast(list[Tensor], rest))
+
+
+def backward_coded(
+    codes: _Codes, current_TN: Tensor, states_N: Sequence[Tensor], coefficients: Sequence[Tensor],
+    inners: Sequence[int], grad_outputs_TN: Sequence[Tensor | None], grad_states_N: Sequence[Tensor | None],
+    wanted: Sequence[bool] | None = None, *, variant: str | None = None,
+) -> list[Tensor | None]:  # fmt: skip
+    """Run encoded programs back; see ``backward``.
+
+    Args: wanted: whether the gradient of the current, and of each initial state, is asked for; all by default.
+    Returns: gradients of the current, the initial states and the coefficients, None where not wanted.
+    """
+    inputs = (current_TN, *states_N)
+    grads = [_fresh(x) if wanted is None or wanted[k] else None for k, x in enumerate(inputs)]
+    grad_coefficients = [_fresh(c) for c in coefficients]
+    targets = [None if g is None else to_dlpack(g) for g in grads]
+    _machine().backward(
+        codes.replay, codes.code, _rows(current_TN), [_state(s) for s in states_N], [_row(c) for c in coefficients],
+        inners, [None if g is None else _rows(g) for g in grad_outputs_TN],
+        [None if g is None else _row(g) for g in grad_states_N], targets[0], targets[1:],
+        [to_dlpack(x) for x in grad_coefficients], torch.get_num_threads(), variant,
+    )  # fmt: skip
+    return [*grads, *grad_coefficients]

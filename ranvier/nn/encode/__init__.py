@@ -6,5 +6,6 @@ from ranvier.nn.encode.latency import latency
 from ranvier.nn.encode.phase import phase
 from ranvier.nn.encode.population import population, receptive_fields
 from ranvier.nn.encode.rate import poisson, rate
+from ranvier.nn.encode.sigma_delta import sigma_delta
 
-__all__ = ["delta", "direct", "latency", "phase", "poisson", "population", "rate", "receptive_fields"]
+__all__ = ["delta", "direct", "latency", "phase", "poisson", "population", "rate", "receptive_fields", "sigma_delta"]

@@ -34,7 +34,7 @@ from ranvier.nn import Sequential, Spiking
 from ranvier.report import Results
 from ranvier.rules import BPTT
 from ranvier.runs import Run
-from ranvier.train import AdamW, OneCycle, Optimiser, Saving, Schedule, Train, Trainer
+from ranvier.train import AdamW, OneCycle, Train, Trainer
 from ranvier.train.losses import MembraneCrossEntropy
 
 SACCADE_US = 105_000
@@ -74,16 +74,15 @@ class Config:
     dropout: float = 0.3
     augment: Affine = field(default_factory=lambda: Affine(shift=1.5, angle=12.0, scale=0.12, shear=0.12))
     drop_events: float = 0.2
-    epochs: int = 40
     batch_size: int = 32
     label_smoothing: float = 0.1
-    optimiser: Optimiser = field(default_factory=lambda: AdamW(lr=2e-3))
-    schedule: Schedule = field(default_factory=lambda: OneCycle(peak=0.15))
     horizon: int | None = None
-    saving: Saving = field(default_factory=Saving)
+    train: Train = field(
+        default_factory=lambda: Train(epochs=40, optimiser=AdamW(lr=2e-3), schedule=OneCycle(peak=0.15))
+    )
 
     def __post_init__(self) -> None:
-        for name in ("limit", "num_frames", "shrink", "epochs", "batch_size"):
+        for name in ("limit", "num_frames", "shrink", "batch_size"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"stbp: {name}", expected="at least 1", got=str(value))
@@ -205,13 +204,8 @@ def _trainer(config: Config) -> Trainer:
             seed=config.seed,
         ),
         test=Loader(samples=preload(_samples(config, "test"), framing), encode=same, batch_size=100, shuffle=False),
-        config=Train(
-            epochs=config.epochs,
-            seed=config.seed,
-            optimiser=config.optimiser,
-            schedule=config.schedule,
-            saving=config.saving,
-        ),
+        config=config.train,
+        seed=config.seed,
     )
 
 
@@ -260,8 +254,7 @@ ORDER = Config(
     dropout=0.0,
     augment=Affine(shift=1.0),
     drop_events=0.0,
-    epochs=10,
-    optimiser=AdamW(lr=6e-3),
+    train=Train(epochs=10, optimiser=AdamW(lr=6e-3), schedule=OneCycle(peak=0.15)),
 )
 
 SYSTEM = System(

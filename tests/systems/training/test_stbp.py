@@ -11,8 +11,9 @@ from ranvier.data.sets import nmnist
 from ranvier.report import Results
 from ranvier.runs import Run
 from ranvier.systems.training import stbp
+from ranvier.train import Train
 
-TINY = replace(stbp.ORDER, limit=12, num_frames=3, shrink=4, channels=(4,), epochs=1, batch_size=8)
+TINY = replace(stbp.ORDER, limit=12, num_frames=3, shrink=4, channels=(4,), batch_size=8, train=Train(epochs=1))
 
 
 def quiet(fraction, words, /, **figures):
@@ -98,7 +99,7 @@ def test_measuring_twice_gives_the_same_and_the_seed_matters():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"epochs": 0}, "stbp: epochs: expected at least 1, got 0."),
+        ({"shrink": 0}, "stbp: shrink: expected at least 1, got 0."),
         ({"limit": 0}, "stbp: limit: expected at least 1, got 0."),
         ({"channels": ()}, "stbp: channels: expected at least one number >= 1, got ()."),
         ({"channels": (4, 0)}, "stbp: channels: expected at least one number >= 1, got (4, 0)."),

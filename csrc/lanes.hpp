@@ -1,0 +1,78 @@
+// SIMD registers of one instruction set, as the interpreter and the fused programs use them. Compiled once for each set.
+//
+// Nothing of the standard library may be used here: its inline functions would be compiled for this instruction set
+// and the linker might keep that copy for everyone.
+#pragma once
+
+#include "execute.hpp"
+#include "maths.hpp"
+
+#if defined(RANVIER_X86)
+#include <immintrin.h>
+#endif
+
+#ifndef RANVIER_VARIANT
+#define RANVIER_VARIANT BASELINE
+#define RANVIER_VARIANT_NAME "baseline"
+#define RANVIER_VARIANT_BYTES 16
+#endif
+
+namespace ranvier {
+namespace {
+
+constexpr ptrdiff_t BYTES = RANVIER_VARIANT_BYTES;
+
+template <class T>
+struct Lanes;
+template <>
+struct Lanes<float> {
+    typedef float Vector __attribute__((vector_size(BYTES)));
+    typedef int32_t Mask __attribute__((vector_size(BYTES)));
+    typedef float Memory __attribute__((vector_size(BYTES), aligned(4), may_alias));
+    static constexpr int32_t MAGNITUDE = 0x7fffffff;
+};
+template <>
+struct Lanes<double> {
+    typedef double Vector __attribute__((vector_size(BYTES)));
+    typedef int64_t Mask __attribute__((vector_size(BYTES)));
+    typedef double Memory __attribute__((vector_size(BYTES), aligned(8), may_alias));
+    static constexpr int64_t MAGNITUDE = 0x7fffffffffffffff;
+};
+
+template <class T>
+struct Registers {
+    using V = typename Lanes<T>::Vector;
+    using M = typename Lanes<T>::Mask;
+    using Memory = typename Lanes<T>::Memory;
+    static constexpr ptrdiff_t WIDTH = BYTES / static_cast<ptrdiff_t>(sizeof(T));
+
+    RANVIER_INLINE V pick(M m, V a, V b) { return m ? a : b; }
+    RANVIER_INLINE V truth(M m) { return m ? V{} + 1 : V{}; }
+    RANVIER_INLINE V absolute(V a) { return (V)((M)a & Lanes<T>::MAGNITUDE); }
+
+    struct Operand {
+        const char* data;
+        ptrdiff_t stride;
+        explicit Operand(const Slot& slot) : data(slot.data), stride(slot.step * BYTES) {}
+        RANVIER_INLINE_MEMBER V load(ptrdiff_t k) const { return *reinterpret_cast<const Memory*>(data + k * stride); }
+    };
+    RANVIER_INLINE void store(char* target, ptrdiff_t k, V value) {
+        *reinterpret_cast<Memory*>(target + k * BYTES) = value;
+    }
+
+    // Around the caches; the target is aligned to 64 bytes.
+    RANVIER_INLINE void stream(char* target, ptrdiff_t k, V value) {
+#if defined(RANVIER_X86) && RANVIER_VARIANT_BYTES == 64
+        _mm512_stream_si512(reinterpret_cast<__m512i*>(target + k * BYTES), __builtin_bit_cast(__m512i, value));
+#elif defined(RANVIER_X86) && RANVIER_VARIANT_BYTES == 32
+        _mm256_stream_si256(reinterpret_cast<__m256i*>(target + k * BYTES), __builtin_bit_cast(__m256i, value));
+#elif defined(RANVIER_X86)
+        _mm_stream_si128(reinterpret_cast<__m128i*>(target + k * BYTES), __builtin_bit_cast(__m128i, value));
+#else
+        store(target, k, value);
+#endif
+    }
+};
+
+}  // namespace
+}  // namespace ranvier
