@@ -6,6 +6,7 @@ from ranvier.data.download import RemoteFile, fetch
 from ranvier.data.events import Events, EventTensors
 from ranvier.data.frames import CountWindows, EqualCounts, Framing, NumWindows, TimeWindows
 from ranvier.data.loader import Encoded, Hold, LabelledSet, Loader, preload, same
+from ranvier.data.open import Recording, open_events
 from ranvier.data.places import cache_folder
 
 __all__ = [
@@ -24,11 +25,13 @@ __all__ = [
     "Loader",
     "NumWindows",
     "PolarityFlip",
+    "Recording",
     "RemoteFile",
     "TimeWindows",
     "cache_folder",
     "fetch",
     "formats",
+    "open_events",
     "preload",
     "same",
     "sets",
