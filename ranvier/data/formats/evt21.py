@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ranvier.core.errors import ShapeError
 from ranvier.data.events import Events
@@ -59,14 +58,13 @@ def decode(data: bytes, at: int, end: int, state: Counter, *, legacy: bool = Fal
     others = {}
     if state.value < 0:
         first = int(np.searchsorted(groups, marks[0])) if marks.size else groups.size
-        untimed = int(_bits(masks[groups[:first]]).size)
+        untimed = prophesee.expand(masks[groups[:first]])[0].size
         groups, others = groups[first:], {"untimed": untimed} if untimed else {}
     before = (state.wraps << HIGH) + state.value
     head = heads[groups]
     time = (prophesee.repeated(np.concatenate(([before], highs)), marks, groups) << LOW) | ((head >> 22) & 63)
-    bits = _bits(masks[groups])
-    of = bits >> 5
-    x = (((head >> 11) & 0x7FF).astype(np.int32)[of] + (bits & 31)).astype(np.int16)
+    of, bit = prophesee.expand(masks[groups])
+    x = (((head >> 11) & 0x7FF).astype(np.int32)[of] + bit).astype(np.int16)
     y = (head & 0x7FF).astype(np.int16)[of]
     columns = Columns(time[of], x, y, kind[groups][of], (at + RECORD * groups)[of])
     faults, counted = prophesee.told(kind, _KNOWN, at, RECORD)
@@ -74,12 +72,6 @@ def decode(data: bytes, at: int, end: int, state: Counter, *, legacy: bool = Fal
     if at + len(data) == end and rest:
         return Decoded(leftover(chunk, end - rest, rest, RECORD), len(data), after)
     return Decoded(chunk, count * RECORD, after)
-
-
-def _bits(masks: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Number the bits that are set: 32 times the mask's index plus the bit."""
-    flat = np.ascontiguousarray(masks, "<u4").view(np.uint8)
-    return np.flatnonzero(np.unpackbits(flat, bitorder="little"))
 
 
 def to_bytes(events: Events) -> bytes:

@@ -66,9 +66,8 @@ def decode(data: bytes, at: int, end: int, state: State) -> Decoded:
     x, polarity, state = _pixels(words, kind, events, state)
     of_kind, found = kind[events], words[events]
     masks = np.where(of_kind == 2, 1, np.where(of_kind == 4, found & 0xFFF, found & 0xFF)).astype("<u2")
-    bits = np.flatnonzero(np.unpackbits(masks.view(np.uint8), bitorder="little"))
-    of = bits >> 4
-    t, y, x = time[of], y[of], x[of] + (bits & 15)
+    of, bit = prophesee.expand(masks)
+    t, y, x = time[of], y[of], x[of] + bit
     columns = Columns(t, x, y, polarity[of], (at + RECORD * events)[of])
     faults, others = prophesee.told(kind, _KNOWN, at, RECORD)
     if t.size and (unknown := (t == _UNKNOWN) | (y < 0) | (x < 0)).any():

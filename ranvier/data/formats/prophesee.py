@@ -116,3 +116,21 @@ def told(
     expected = "a word of type " + ", ".join(map(str, known))
     fault = Fault("unknown word", at + index * record, expected, f"type {int(kind[index])}", bad, bad * record)
     return (fault,), others
+
+
+def expand(masks: Ints) -> tuple[Ints, NDArray[np.int64]]:
+    """Give, for each bit that is set in masks of 16 or 32 bits, the mask's number and the bit's, in order."""
+    lone = masks & (masks - masks.dtype.type(1)) == 0
+    counts = (masks != 0).astype(np.int64)
+    several = np.flatnonzero(~lone)
+    width = 8 * masks.dtype.itemsize
+    flat = np.ascontiguousarray(masks[several], masks.dtype.newbyteorder("<")).view(np.uint8)
+    bits = np.flatnonzero(np.unpackbits(flat, bitorder="little"))
+    counts[several] = np.bincount(bits // width, minlength=several.size)
+    of = np.repeat(np.arange(masks.size), counts)
+    single = lone[of]
+    bit = np.empty(of.size, np.int64)
+    bit[~single] = bits % width
+    # The exponent of a power of two, which float32 holds exactly.
+    bit[single] = np.frexp(masks[of[single]].astype(np.float32))[1] - 1
+    return of, bit
