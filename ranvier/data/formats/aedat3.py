@@ -94,7 +94,7 @@ def _header(data: bytes, used: int, at: int, end: int, state: State, gathered: G
             return 0, state, HEADER
         rest = len(data) - used
         expected, got = f"packet headers of {HEADER} bytes", f"{rest} bytes at the end"
-        gathered.faults.append(Fault("partial record", here, expected, got, num_bytes=rest))
+        gathered.fault(Fault("partial record", here, expected, got, num_bytes=rest))
         return rest, state, 0
     kind, _, size, offset, overflow, capacity, number, valid = _PACKET.unpack_from(data, used)
     sane = kind < 64 and 0 < size <= 1 << 28 and valid <= number <= capacity and offset < size
@@ -115,13 +115,15 @@ def _header(data: bytes, used: int, at: int, end: int, state: State, gathered: G
         fault = Fault("packet beyond the file", here, "a packet that ends within the file", got)
         if data.find(_PATTERN, used + HEADER, used + wanted) < 0:
             left, events = end - here - HEADER, min(number, there)
-            gathered.faults.append(fault._replace(num_bytes=left - RECORD * events))
+            gathered.fault(fault._replace(num_bytes=left - RECORD * events))
             return HEADER, State(kind, left, events, overflow), 0
-        gathered.faults.append(fault._replace(num_bytes=1))
+        gathered.fault(fault._replace(num_bytes=1))
+        return 1, State(lost=True), 0
+    if gathered.again("broken packet header", 1):
         return 1, State(lost=True), 0
     got = f"type {kind}, events of {size} bytes, capacity {capacity}, number {number}, valid {valid}"
     expected = "the header of a packet that ends within the file"
-    gathered.faults.append(Fault("broken packet header", here, expected, got, num_bytes=1))
+    gathered.fault(Fault("broken packet header", here, expected, got, num_bytes=1))
     return 1, State(lost=True), 0
 
 
@@ -138,9 +140,9 @@ def _search(data: bytes, used: int, at: int, end: int, gathered: Gathered) -> tu
         if at + len(data) == end:
             stop = len(data)
     took = max(stop - used, 0)
-    if took:
+    if took and not gathered.again("bytes between packets", took):
         expected, got = "a packet", "bytes that are none"
-        gathered.faults.append(Fault("bytes between packets", at + used, expected, got, num_bytes=took))
+        gathered.fault(Fault("bytes between packets", at + used, expected, got, num_bytes=took))
     if not took and not state.lost:
         return _header_now(data, used, at, end, gathered)
     return took, state
@@ -162,7 +164,7 @@ def _body(data: bytes, used: int, at: int, end: int, state: State, gathered: Gat
             return 0, state
         rest = len(data) - used
         expected, got = f"records of {RECORD} bytes", f"{rest} bytes at the end"
-        gathered.faults.append(Fault("partial record", at + used, expected, got, num_bytes=rest))
+        gathered.fault(Fault("partial record", at + used, expected, got, num_bytes=rest))
         return rest, State()
     words = np.frombuffer(data, "<u4", count * 2, used).reshape(-1, 2)
     which = np.flatnonzero(words[:, 0] & 1)

@@ -121,7 +121,7 @@ def decode(data: bytes, at: int, end: int, state: bool, *, layout: _Layout) -> D
         used += took
     if at + used >= end and layout.declared > end:
         expected, got = f"{layout.declared} bytes before the index table", f"{end}"
-        gathered.faults.append(Fault("index beyond the file", end, expected, got))
+        gathered.fault(Fault("index beyond the file", end, expected, got))
     return Decoded(gathered.chunk(), used, state, need)
 
 
@@ -130,15 +130,17 @@ def _packet(data: bytes, used: int, at: int, layout: _Layout, gathered: Gathered
     here, room = at + used, layout.stop - at - used
     if room < _HEAD.size:
         expected, got = f"packet headers of {_HEAD.size} bytes", f"{room} bytes at the end"
-        gathered.faults.append(Fault("partial record", here, expected, got, num_bytes=room))
+        gathered.fault(Fault("partial record", here, expected, got, num_bytes=room))
         return room, False, 0
     if len(data) - used < _HEAD.size:
         return 0, False, _HEAD.size
     stream, length = _HEAD.unpack_from(data, used)
     if stream < 0 or length < 12 or _HEAD.size + length > room:
+        if gathered.again("broken packet header", 1):
+            return 1, True, 0
         got = f"stream {stream}, {length} bytes, where {room - _HEAD.size} are left"
         fault = Fault("broken packet header", here, "a packet that ends before the index table", got, num_bytes=1)
-        gathered.faults.append(fault)
+        gathered.fault(fault)
         return 1, True, 0
     kind = layout.kinds.get(stream)
     if kind == b"FRME":
@@ -151,7 +153,7 @@ def _packet(data: bytes, used: int, at: int, layout: _Layout, gathered: Gathered
         _read(payload, here, gathered)
     except (flatbuffer.Broken, unpack.Refused) as error:
         took = _HEAD.size + length
-        gathered.faults.append(Fault("broken packet", here, "a readable packet", str(error), num_bytes=took))
+        gathered.fault(Fault("broken packet", here, "a readable packet", str(error), num_bytes=took))
     return _HEAD.size + length, False, 0
 
 
@@ -195,9 +197,9 @@ def _search(data: bytes, used: int, at: int, stop: int, gathered: Gathered) -> t
         took = max(shown - used, 0)
     else:
         took = best - used
-    if took:
+    if took and not gathered.again("bytes between packets", took):
         expected, got = "a packet", "bytes that are none"
-        gathered.faults.append(Fault("bytes between packets", at + used, expected, got, num_bytes=took))
+        gathered.fault(Fault("bytes between packets", at + used, expected, got, num_bytes=took))
     return took, best < 0
 
 

@@ -175,7 +175,7 @@ class Gathered:
 
     def __init__(self) -> None:
         self.columns: list[Columns] = []
-        self.faults: list[Fault] = []
+        self.faults: dict[str, Fault] = {}
         self.others: dict[str, int] = {}
         self.num = 0
 
@@ -184,12 +184,24 @@ class Gathered:
         if num:
             self.others[name] = self.others.get(name, 0) + num
 
+    def fault(self, fault: Fault) -> None:
+        """Note a fault; the first of its kind is described, the others are summed."""
+        if not self.again(fault.kind, fault.num_bytes):
+            self.faults[fault.kind] = fault
+
+    def again(self, kind: str, num_bytes: int) -> bool:
+        """Note one more fault of a kind if there was one; hostile files have very many, so no words are made."""
+        if (first := self.faults.get(kind)) is None:
+            return False
+        self.faults[kind] = first._replace(num=first.num + 1, num_bytes=first.num_bytes + num_bytes)
+        return True
+
     def chunk(self) -> Chunk:
         """Join it."""
         if not self.columns:
-            return Chunk(no_columns(), tuple(self.faults), self.others)
+            return Chunk(no_columns(), tuple(self.faults.values()), self.others)
         joined = Columns(*(np.concatenate([np.asarray(c[i]) for c in self.columns]) for i in range(5)))
-        return Chunk(joined, tuple(self.faults), self.others)
+        return Chunk(joined, tuple(self.faults.values()), self.others)
 
 
 _FIRST_ROW = Mark(0, None)
