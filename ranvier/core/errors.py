@@ -61,6 +61,27 @@ class FormatError(RanvierError, ValueError):
     """A file's bytes break its format. ``where`` names the path and the byte offset or record."""
 
 
+class EventFormatError(FormatError):
+    """The bytes of an event file break its format.
+
+    ``path`` and ``offset`` (the byte, or the row or line for formats of rows; None if no place can be named) stand
+    beside the words.
+    """
+
+    def __init__(
+        self, where: str, *, expected: str, got: str, mend: str = "", path: str = "", offset: int | None = None
+    ) -> None:
+        self.path, self.offset = path, offset
+        super().__init__(where, expected=expected, got=got, mend=mend)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_event, (self.where, self.expected, self.got, self.mend, self.path, self.offset)
+
+
+def _rebuild_event(where: str, expected: str, got: str, mend: str, path: str, offset: int | None) -> EventFormatError:
+    return EventFormatError(where, expected=expected, got=got, mend=mend, path=path, offset=offset)
+
+
 class DataError(RanvierError, OSError):
     """A data set is absent, incomplete, or cannot be fetched."""
 

@@ -24,6 +24,7 @@ from ranvier.data.download import RemoteFile, fetch
 from ranvier.data.events import Events, EventTensors
 from ranvier.data.frames import CountOrTimeWindows, CountWindows, EqualCounts, Framing, NumWindows, TimeWindows
 from ranvier.data.loader import Encoded, Hold, LabelledSet, Loader, preload, same
+from ranvier.data.open import Recording, open_events
 from ranvier.data.places import cache_folder
 from ranvier.data.transforms import (
     HATS,
@@ -87,6 +88,7 @@ __all__ = [
     "OneOf",
     "Pan",
     "PolarityFlip",
+    "Recording",
     "RemoteFile",
     "SliceByCount",
     "SliceByLabel",
@@ -104,6 +106,7 @@ __all__ = [
     "fetch",
     "formats",
     "merge",
+    "open_events",
     "preload",
     "same",
     "sets",

@@ -27,7 +27,8 @@ import yaml
 
 from ranvier import nn, report, systems
 from ranvier.core.errors import RanvierError
-from ranvier.data.formats import cifar, idx, nmnist_bin, npz, packed
+from ranvier.data import open_events
+from ranvier.data.formats import FORMATS, cifar, idx, nmnist_bin, npz, packed
 from ranvier.data.sets.pack import load_events, load_images
 from ranvier.neurons import LIF
 from ranvier.runs import Run
@@ -188,6 +189,10 @@ def readers(home):
         "option": lambda data: config.override(system.config, ["channels=[" + data.decode("latin1")]),
         "results": of(report.Results.read), "stream": of(net.stream(batch=1).load),
     }  # fmt: skip
+    for mode in ("strict", "repair"):
+        found[f"recording, {mode}"] = of(lambda path, mode=mode: open_events(path, mode=mode).read())
+    for known in FORMATS:
+        found[f"recording, {known.name}"] = of(lambda path, known=known: open_events(path, format=known).read())
     for name in ("tensors.safetensors", "state.json", "manifest.json"):
         found[f"checkpoint {name}"] = lambda data, name=name: checkpoint(run, name, data)
     for quoted in (True, False):

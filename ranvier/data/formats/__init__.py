@@ -1,5 +1,58 @@
-"""Readers and writers, one format a file; each trusts nothing that a file declares."""
+"""Readers and writers, one format a file; each trusts nothing that a file declares.
 
-from ranvier.data.formats import archive, cifar, idx, nmnist_bin, npz, packed, tar, wav
+Formats of event recordings share one interface (``interface.py``) and are listed in ``registry.py``;
+``ranvier.data.open_events`` opens any of them.
+"""
 
-__all__ = ["archive", "cifar", "idx", "nmnist_bin", "npz", "packed", "tar", "wav"]
+from ranvier.data.formats import (
+    aedat2,
+    aedat3,
+    aedat4,
+    archive,
+    cifar,
+    dat,
+    es,
+    evt2,
+    evt3,
+    evt21,
+    hdf5,
+    idx,
+    nmnist_bin,
+    npy,
+    npz,
+    npz_events,
+    packed,
+    tar,
+    text,
+    wav,
+)
+from ranvier.data.formats.faults import Fault, Report
+from ranvier.data.formats.interface import Format
+from ranvier.data.formats.registry import FORMATS
+
+__all__ = [
+    "FORMATS",
+    "Fault",
+    "Format",
+    "Report",
+    "aedat2",
+    "aedat3",
+    "aedat4",
+    "archive",
+    "cifar",
+    "dat",
+    "es",
+    "evt2",
+    "evt3",
+    "evt21",
+    "hdf5",
+    "idx",
+    "nmnist_bin",
+    "npy",
+    "npz",
+    "npz_events",
+    "packed",
+    "tar",
+    "text",
+    "wav",
+]

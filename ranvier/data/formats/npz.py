@@ -20,7 +20,7 @@ from ranvier.data.formats import archive
 Array = NDArray[np.generic]
 
 _MAX_HEADER = 4096
-_PLAIN = re.compile(r"[<>|=]?(?:\?|[biufcSU]\d{0,9})")
+PLAIN = re.compile(r"[<>|=]?(?:\?|[biufcSU]\d{0,9})")
 
 
 def read(path: str | Path, names: Iterable[str] | None = None, *, max_bytes: int | None = None) -> dict[str, Array]:
@@ -57,8 +57,8 @@ def _entries(path: Path, max_bytes: int | None) -> dict[str, zipfile.ZipInfo]:
 
 
 def _parse(where: str, data: bytearray) -> Array:
-    descr, fortran, shape, start = _header(where, data)
-    if not isinstance(descr, str) or not _PLAIN.fullmatch(descr):
+    descr, fortran, shape, start = header(where, data)
+    if not isinstance(descr, str) or not PLAIN.fullmatch(descr):
         mend = "Store plain numbers; objects would have to be unpickled, which runs code."
         raise FormatError(where, expected="an array of numbers or text", got=f"dtype {str(descr)[:80]!r}", mend=mend)
     try:
@@ -75,7 +75,7 @@ def _parse(where: str, data: bytearray) -> Array:
     return flat.reshape(shape, order="F" if fortran else "C")
 
 
-def _header(where: str, data: bytearray) -> tuple[object, bool, tuple[int, ...], int]:
+def header(where: str, data: bytearray) -> tuple[object, bool, tuple[int, ...], int]:
     """Read the header: the type as written, whether the order is Fortran's, the shape, and where the numbers begin."""
     if data[:6] != b"\x93NUMPY" or len(data) < 10 or data[6] not in (1, 2, 3):
         raise FormatError(f"{where}, byte 0", expected="npy version 1, 2 or 3", got=repr(bytes(data[:8])))

@@ -1,0 +1,260 @@
+"""AEDAT 4 (DV): packets of FlatBuffers, plain or packed by LZ4 or Zstandard.
+
+"#!AER-DAT4.0\\r\\n", a size-prefixed FlatBuffer "IOHE" (compression, place of the index table, XML that names the
+streams), then packets: i32 stream, i32 length, and a size-prefixed FlatBuffer of that length. EVTS holds a vector of
+pixel events of 16 bytes: i64 time in us since 1970, i16 x, i16 y, bool ON. FRME is a frame, IMUS and TRIG hold vectors;
+these are counted, not given. Packets end at the index table. A packet unpacks to 16 MiB at most.
+Repair: a packet that cannot be read is skipped; if its length makes no sense, reading goes on at the next packed frame
+or identifier of pixel events.
+Source: iniVation's AEDAT file format specification, version 4.0.
+"""
+
+import re
+import struct
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from ranvier.core.errors import EventFormatError
+from ranvier.data.events import Events
+from ranvier.data.formats import flatbuffer, unpack
+from ranvier.data.formats.faults import Fault
+from ranvier.data.formats.interface import ByteReader, Columns, Decoded, Format, Gathered, Mark
+
+MAGIC = b"#!AER-DAT4.0\r\n"
+Compression = Literal["none", "lz4", "zstd"]
+_FIELDS: Any = {"names": ["t", "x", "y", "on"], "formats": ["<i8", "<i2", "<i2", "u1"], "offsets": [0, 8, 10, 12]}
+_EVENT: np.dtype[Any] = np.dtype(_FIELDS | {"itemsize": 16})
+_HEAD = struct.Struct("<ii")
+_CODES = {0: "none", 1: "lz4", 2: "lz4", 3: "zstd", 4: "zstd"}
+_NAMES = {b"FRME": "frames", b"IMUS": "imu samples", b"TRIG": "triggers", b"EVTS": ""}
+_ENOUGH = 1 << 18  # events a chunk
+_MAX_HEADER = 4 << 20
+_PACKET_EVENTS = 1 << 15
+_OTHER = 4  # bytes of an item of a vector of tables: an offset
+
+
+class _Layout(NamedTuple):
+    stop: int  # where packets end
+    declared: int  # where the header says they do, -1 if it does not
+    kinds: dict[int, bytes]  # stream -> identifier
+
+
+def sniff(head: bytes, size: int) -> bool:
+    """Recognise the first line."""
+    return head.startswith(MAGIC[:-2])
+
+
+def open_(path: Path) -> ByteReader:
+    """Read the header.
+
+    Raises: EventFormatError if it is not that of AEDAT 4.
+    """
+    with path.open("rb") as file:
+        head = file.read(_MAX_HEADER)
+        end = file.seek(0, 2)
+
+    def refuse(at: int, expected: str, got: str) -> EventFormatError:
+        return EventFormatError(f"{path}: byte {at}", expected=expected, got=got, path=str(path), offset=at)
+
+    begin = len(MAGIC) + 4
+    if not head.startswith(MAGIC) or head[begin + 4 : begin + 8] != b"IOHE":
+        raise refuse(0, "#!AER-DAT4.0 and a header IOHE", repr(head[:26]))
+    size = int.from_bytes(head[len(MAGIC) : begin], "little")
+    if begin + size > len(head):
+        raise refuse(len(MAGIC), f"a header of at most {len(head) - begin} bytes", f"{size} declared")
+    table_bytes = head[begin : begin + size]
+    try:
+        table = flatbuffer.root(table_bytes, 0)
+        code = flatbuffer.number32(table_bytes, flatbuffer.field(table_bytes, table, 0))
+        declared = flatbuffer.number64(table_bytes, flatbuffer.field(table_bytes, table, 1), -1)
+        place, length = flatbuffer.vector(table_bytes, flatbuffer.field(table_bytes, table, 2), 1)
+    except flatbuffer.Broken as error:
+        raise refuse(begin, "a sound header", str(error)) from error
+    if code not in _CODES:
+        raise refuse(begin, "compression 0 to 4", str(code))
+    streams, sensor = _streams(table_bytes[place : place + length].decode("utf-8", "replace"))
+    start = begin + size
+    layout = _Layout(declared if start <= declared <= end else end, declared, {n: k for n, k in streams.items() if k})
+    named = {number: kind.decode() for number, kind in layout.kinds.items()}
+    facts = {"compression": _CODES[code], "streams": named}
+    mark = Mark(start, False)
+    return ByteReader(path=path, decode=partial(decode, layout=layout), start=mark, size=sensor, metadata=facts)
+
+
+def _streams(xml: str) -> tuple[dict[int, bytes], tuple[int, int] | None]:
+    """Find the streams and the sensor's size in the XML by patterns: no parser, so no entity is ever expanded."""
+    found: dict[int, bytes] = {}
+    sides: dict[str, int] = {}
+    stream = -1
+    for match in re.finditer(r'<node name="([^"]{1,64})"|<attr key="(\w{1,32})"[^>]{0,64}>([^<]{0,64})<', xml):
+        node, key, text = match.groups()
+        if node is not None:
+            stream = int(node) if re.fullmatch(r"\d{1,6}", node) else stream
+        elif key == "typeIdentifier" and stream >= 0 and len(text) == 4 and text.isascii():
+            found[stream] = text.encode()
+        elif (
+            key in ("sizeX", "sizeY") and re.fullmatch(r"[1-9]\d{0,4}", text) and found.get(stream, b"EVTS") == b"EVTS"
+        ):
+            sides.setdefault(key, int(text))
+    size = (sides["sizeY"], sides["sizeX"]) if len(sides) == 2 else None
+    return found, size
+
+
+def decode(data: bytes, at: int, end: int, state: bool, *, layout: _Layout) -> Decoded:
+    """Decode whole packets; the state says whether the next packet has to be searched for."""
+    gathered, used, need = Gathered(), 0, 0
+    while used < len(data) and gathered.num < _ENOUGH:
+        if at + used >= layout.stop:
+            used = end - at
+            break
+        searching = state
+        if searching:
+            took, state = _search(data, used, at, layout.stop, gathered)
+            need = 0
+        else:
+            took, state, need = _packet(data, used, at, layout, gathered)
+        if not took and state == searching:
+            break
+        used += took
+    if at + used >= end and layout.declared > end:
+        expected, got = f"{layout.declared} bytes before the index table", f"{end}"
+        gathered.fault(Fault("index beyond the file", end, expected, got))
+    return Decoded(gathered.chunk(), used, state, need)
+
+
+def _packet(data: bytes, used: int, at: int, layout: _Layout, gathered: Gathered) -> tuple[int, bool, int]:
+    """Read a packet: what was taken, whether to search, and how many bytes are needed if nothing was taken."""
+    here, room = at + used, layout.stop - at - used
+    if room < _HEAD.size:
+        expected, got = f"packet headers of {_HEAD.size} bytes", f"{room} bytes at the end"
+        gathered.fault(Fault("partial record", here, expected, got, num_bytes=room))
+        return room, False, 0
+    if len(data) - used < _HEAD.size:
+        return 0, False, _HEAD.size
+    stream, length = _HEAD.unpack_from(data, used)
+    if stream < 0 or length < 12 or _HEAD.size + length > room:
+        if gathered.again("broken packet header", 1):
+            return 1, True, 0
+        got = f"stream {stream}, {length} bytes, where {room - _HEAD.size} are left"
+        fault = Fault("broken packet header", here, "a packet that ends before the index table", got, num_bytes=1)
+        gathered.fault(fault)
+        return 1, True, 0
+    kind = layout.kinds.get(stream)
+    if kind == b"FRME":
+        gathered.count("frames", 1)
+        return _HEAD.size + length, False, 0
+    if len(data) - used < _HEAD.size + length:
+        return 0, False, _HEAD.size + length
+    payload = data[used + _HEAD.size : used + _HEAD.size + length]
+    try:
+        _read(payload, here, gathered)
+    except (flatbuffer.Broken, unpack.Refused) as error:
+        took = _HEAD.size + length
+        gathered.fault(Fault("broken packet", here, "a readable packet", str(error), num_bytes=took))
+    return _HEAD.size + length, False, 0
+
+
+def _read(payload: bytes, here: int, gathered: Gathered) -> None:
+    """Read the payload of a packet."""
+    packed = payload.startswith((unpack.LZ4, unpack.ZSTD))
+    plain = unpack.unpack(payload) if packed else payload
+    kind = plain[8:12]
+    if kind not in _NAMES:
+        raise flatbuffer.Broken(f"a stream of type {kind!r}")
+    if kind == b"FRME":
+        gathered.count("frames", 1)
+        return
+    table = flatbuffer.root(plain, 4)
+    item = _EVENT.itemsize if kind == b"EVTS" else _OTHER
+    place, length = flatbuffer.vector(plain, flatbuffer.field(plain, table, 0), item)
+    if kind != b"EVTS":
+        gathered.count(_NAMES[kind], length)
+        return
+    events = np.frombuffer(plain, _EVENT, length, place)
+    columns = events["t"].astype(np.int64), events["x"].copy(), events["y"].copy(), events["on"].copy()
+    gathered.columns.append(Columns(*columns, np.broadcast_to(np.int64(here), length)))
+    gathered.num += length
+
+
+def _search(data: bytes, used: int, at: int, stop: int, gathered: Gathered) -> tuple[int, bool]:
+    """Skip to what looks like the next packet."""
+    size, last = _HEAD.size, min(len(data), stop - at)
+    # A packet is told by 20 bytes at most: the last 19 are looked at again with what follows them.
+    shown = last if at + last == stop else last - 19
+    best = -1
+    for pattern, back in ((unpack.LZ4, size), (unpack.ZSTD, size), (b"EVTS", size + 8)):
+        found = data.find(pattern, used + back)
+        while found >= 0 and found - back < shown:
+            stream, length = _HEAD.unpack_from(data, found - back)
+            if 0 <= stream < 1 << 16 and 12 <= length <= stop - at - (found - back) - size:
+                best = found - back if best < 0 else min(best, found - back)
+                break
+            found = data.find(pattern, found + 1)
+    if best < 0:
+        took = max(shown - used, 0)
+    else:
+        took = best - used
+    if took and not gathered.again("bytes between packets", took):
+        expected, got = "a packet", "bytes that are none"
+        gathered.fault(Fault("bytes between packets", at + used, expected, got, num_bytes=took))
+    return took, best < 0
+
+
+def to_bytes(events: Events, *, compression: Compression = "none") -> bytes:
+    """Write events as one stream, in packets of 32768.
+
+    Raises: MissingExtraError if the compression needs a package that is not installed.
+    """
+    height, width = events.size
+    code = {"none": 0, "lz4": 1, "zstd": 3}[compression]
+    body = _xml(height, width).encode()
+    body += b"\0" * (-len(body) % 4 or 4)
+    # root -> table at 28 (vtable of 10 bytes at 16): compression, place of the index (-1: none), description
+    vtable = struct.pack("<HHHHH", 10, 20, 4, 8, 16)
+    table = struct.pack("<iiqI", 12, code, -1, 4) + struct.pack("<I", len(_xml(height, width))) + body
+    header = struct.pack("<I", 28) + b"IOHE" + bytes(8) + vtable + bytes(2) + table
+    pieces = [MAGIC, struct.pack("<I", len(header)), header]
+    records: Any = np.zeros(len(events), _EVENT)
+    records["t"], records["x"], records["y"], records["on"] = events.t, events.x, events.y, events.polarity
+    for start in range(0, len(events), _PACKET_EVENTS):
+        part = records[start : start + _PACKET_EVENTS]
+        # root at 24 -> table (vtable of 6 bytes at 16) -> vector; the records begin at a multiple of 8
+        flat = struct.pack("<I", 24) + b"EVTS" + bytes(8) + struct.pack("<HHH", 6, 8, 4) + bytes(2)
+        flat += struct.pack("<iI", 8, 4) + struct.pack("<I", len(part)) + part.tobytes()
+        payload = _packed(struct.pack("<I", len(flat)) + flat, compression)
+        pieces += [_HEAD.pack(0, len(payload)), payload]
+    return b"".join(pieces)
+
+
+def _packed(payload: bytes, compression: Compression) -> bytes:
+    if compression == "lz4":
+        return bytes(unpack.library("lz4.frame").compress(payload))
+    if compression == "zstd":
+        return bytes(unpack.library("zstandard").ZstdCompressor().compress(payload))
+    return payload
+
+
+def _xml(height: int, width: int) -> str:
+    def attr(key: str, kind: str, value: object) -> str:
+        return f'<attr key="{key}" type="{kind}">{value}</attr>'
+
+    sides = attr("sizeX", "int", width) + attr("sizeY", "int", height) + attr("source", "string", "ranvier")
+    return (
+        '<dv version="2.0"><node name="outInfo" path="/mainloop/Recorder/outInfo/">'
+        '<node name="0" path="/mainloop/Recorder/outInfo/0/">'
+        + attr("compression", "string", "NONE")
+        + attr("originalOutputName", "string", "events")
+        + attr("typeIdentifier", "string", "EVTS")
+        + f'<node name="info" path="/mainloop/Recorder/outInfo/0/info/">{sides}</node></node></node></dv>'
+    )
+
+
+def write(path: Path, events: Events, *, compression: Compression = "none") -> None:
+    """Write events to a file; see ``to_bytes``."""
+    Path(path).write_bytes(to_bytes(events, compression=compression))
+
+
+FORMAT = Format(name="aedat4", title="AEDAT 4", sniff=sniff, open=open_, write=write)
