@@ -5,6 +5,7 @@ cross-entropy; an image of 3 x 32 x 32 is shown at each step. "without neurons" 
 norms and the optimiser cost alone. Convolutions need 6 operations a multiply-add of the forward pass (three products).
 """
 
+import copy
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -90,18 +91,22 @@ def _contender(
     y_B = torch.randint(10, (case["B"],), generator=generator)
     optimiser = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
 
-    def loss() -> Tensor:
-        optimiser.zero_grad(set_to_none=True)
-        value = cross_entropy(forward(x_TBCHW), y_B)
-        torch.autograd.backward(value)
-        return value.detach()
+    untrained = copy.deepcopy(net.state_dict())
 
     def step() -> None:
-        loss()
+        optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(cross_entropy(forward(x_TBCHW), y_B))
         optimiser.step()
 
     def results() -> tuple[Tensor, ...]:
-        return loss(), next(p.grad for p in net.parameters() if p.grad is not None)
+        """Give loss and gradients of the untrained net in 64 bits: in 32 rounding decides spikes near the threshold."""
+        net.load_state_dict(untrained)
+        net.double().zero_grad()
+        loss = cross_entropy(forward(x_TBCHW.double()), y_B)
+        torch.autograd.backward(loss)
+        gradients = [p.grad.clone() for p in net.parameters() if p.grad is not None and p.ndim == 4]
+        net.float()
+        return loss.detach(), *gradients
 
     return Contender(operations={"training": step}, results=None if differs else results, differs=differs)
 
@@ -114,7 +119,7 @@ def _ours(case: Case, dtype: torch.dtype) -> Contender:
     def forward(x_TBCHW: Tensor) -> Tensor:
         with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
             scores_TBK: Tensor = net(x_TBCHW)
-        return scores_TBK.float().mean(0)
+        return scores_TBK.mean(0).to(torch.promote_types(scores_TBK.dtype, torch.float32))
 
     return _contender(case, net, forward, differs="" if dtype == torch.float32 else "16 bits")
 
@@ -127,7 +132,7 @@ def _plain(case: Case, neuron: Callable[[], nn.Module], dtype: torch.dtype, *, c
     def forward(x_TBCHW: Tensor) -> Tensor:
         with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
             scores: Tensor = net(x_TBCHW.flatten(0, 1))
-        return scores.float().reshape(case["T"], case["B"], -1).mean(0)
+        return scores.to(torch.promote_types(scores.dtype, torch.float32)).reshape(case["T"], case["B"], -1).mean(0)
 
     differs = "has no neurons" if neuron is nn.ReLU else ""
     return _contender(case, net, forward, channels_last=channels_last, differs=differs)
