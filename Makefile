@@ -27,7 +27,7 @@ format: $(VENV)/.developing  ## put the code into its form
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.developing  ## our benchmarks, with the physical limit beside each figure
-	$(BIN)/python benchmarks/machine.py
+	$(BIN)/ranvier bench
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)

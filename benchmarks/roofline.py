@@ -1,6 +1,6 @@
-"""Draw docs/figures/roofline.svg from benchmarks/results.json, which ``ranvier bench --out`` wrote.
+"""Draw docs/figures/roofline.svg, and write the table of docs/speed.md, from what ``ranvier bench --out`` wrote.
 
-Run: python benchmarks/roofline.py. Each workload stands where its operations per byte put it; no point can lie above
+Run: python benchmarks/roofline.py; it reads benchmarks/results.json. Each workload stands where its operations per byte put it; no point can lie above
 the roof, which is the lower of what memory brings and what the arithmetic units do.
 """
 
@@ -45,9 +45,42 @@ def points(axes: Axes, rows: list[dict[str, Any]]) -> None:
             axes.plot(x, y, mark, color=colour, label=label, ms=7 if name.startswith("ours") else 5)
 
 
+def table(found: dict[str, Any]) -> str:
+    """Write a line for each operation: the limit, ours, and how many times longer the others took."""
+    machine, when = found["machine"], found["environment"]["started"][:10]
+    lines = [
+        f"{when}, {found['environment']['cpu']}, {machine['threads']:.0f} threads, torch "
+        f"{found['environment']['versions']['torch']}; copy {machine['copy_gb_s']:.0f} GB/s, products "
+        f"{machine['float32_gflop_s']:.0f} GFLOP/s in float32, {machine['bfloat16_gflop_s']:.0f} in bfloat16. Medians.",
+        "", "| workload | operation | limit | ours | of the limit | others, times ours |", "| --- | --- | --- | --- | --- | --- |",
+    ]  # fmt: skip
+    for row in found["rows"]:
+        case = " ".join(f"{k}={v}" for k, v in row["case"].items() if k != "reset")
+        ours = row["contenders"]["ours"]["median_s"]
+        others = sorted(
+            (f["median_s"] / ours, name) for name, f in row["contenders"].items() if name not in ("ours", "ours, dense")
+        )
+        words = ", ".join(f"{name} {times:.2g}" for times, name in others)
+        lines.append(
+            f"| {row['workload']} {case} | {row['operation']} | {span(row['least_s'])} | {span(ours)} | "
+            f"{100 * row['least_s'] / ours:.0f} % | {words} |"
+        )
+    return "\n".join(lines)
+
+
+def span(seconds: float) -> str:
+    """Write a time."""
+    unit, size = next((u, s) for u, s in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)) if seconds >= s)
+    return f"{seconds / size:.3g} {unit}"
+
+
 def main() -> None:
-    """Draw."""
+    """Draw and write."""
     found = json.loads((HERE / "results.json").read_text())
+    page = HERE.parent / "docs" / "speed.md"
+    before, rest = page.read_text().split("<!-- bench -->")
+    after = rest.split("<!-- /bench -->")[1]
+    page.write_text(f"{before}<!-- bench -->\n{table(found)}\n<!-- /bench -->{after}")
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
     roof(axes, found["machine"])

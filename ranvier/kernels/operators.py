@@ -42,10 +42,16 @@ def choose(device_type: str, executor: str) -> tuple[str, ModuleType, str]:
     reason = absence[best]()
     if reason is None:
         return best, modules[best], f"the input is on {device_type}"
-    warnings.warn(
-        f"The slow executor in plain torch runs this neuron. {best} cannot run: {reason}", RuntimeWarning, stacklevel=2
-    )
     return "twin", twin, f"{best} cannot run: {reason}"
+
+
+def chosen(device_type: str, executor: str) -> ModuleType:
+    """Choose, and say once in a process if that is the slow one; see ``choose``."""
+    name, module, reason = choose(device_type, executor)
+    if name == "twin" and executor == "auto":
+        # From one place with one text, so that Python's own filter shows it once.
+        warnings.warn(f"The slow executor in plain torch runs this neuron: {reason}", RuntimeWarning, stacklevel=1)
+    return module
 
 
 def _coefficients(values: Sequence[Tensor], inners: Sequence[int]) -> list[twin.Coefficient]:
@@ -63,7 +69,7 @@ def forward(
     program: str, vjp: str, executor: str,
 ) -> list[Tensor]:  # fmt: skip
     """Run a program over (T, N) currents; returns the outputs of all steps, then the final states."""
-    _, module, _ = choose(current.device.type, executor)
+    module = chosen(current.device.type, executor)
     result = module.forward(_parse(program), current, states, _coefficients(coefficients, inners))
     return [*result.outputs, *result.states]
 
@@ -74,7 +80,7 @@ def backward(
     inners: Sequence[int], program: str, vjp: str, executor: str,
 ) -> list[Tensor]:  # fmt: skip
     """Carry gradients back: returns those of the current, of the initial states and of the coefficients."""
-    _, module, _ = choose(current.device.type, executor)
+    module = chosen(current.device.type, executor)
     num_outputs = len(grads) - len(states)
     result = module.backward(
         _parse(program), _parse(vjp), current, states, _coefficients(coefficients, inners),

@@ -1,4 +1,5 @@
 import copy
+import warnings
 from typing import NamedTuple
 
 import pytest
@@ -177,10 +178,18 @@ def test_without_the_extension_plain_torch_runs_and_says_so(monkeypatch):
     with pytest.warns(RuntimeWarning, match="cpu cannot run: it was not built"):
         result = run(planned, x)
     assert torch.equal(result.outputs["spikes"], run(planned, x, executor="reference").outputs["spikes"])
-    with pytest.warns(RuntimeWarning):
-        assert explain(planned, x).executor == "twin"
+    assert explain(planned, x).executor == "twin"  # without a warning: nothing is slow yet
     with pytest.raises(ExecutorError, match="got it was not built"):
         run(planned, x, executor="cpu")
+
+
+def test_the_slow_executor_is_named_once_not_at_every_call(monkeypatch, recwarn):
+    monkeypatch.setattr(machine, "absence", lambda: "it was not built at all")
+    warnings.simplefilter("default")
+    leaf = draw(5, 3).requires_grad_()
+    for _ in range(3):
+        run(plan(LIF(v_th=0.2)), leaf).outputs["spikes"].sum().backward()
+    assert len([w for w in recwarn if "was not built at all" in str(w.message)]) == 1
 
 
 @needs_kernel
