@@ -4,13 +4,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ranvier.cli import recordings
 from ranvier.cli.screen import Screen, table
 from ranvier.core.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from ranvier.data.sets.source import Source
 
-app = typer.Typer(help="List and fetch data sets.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="List and fetch data sets; look at event recordings.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+app.command("info")(recordings.info)
+app.command("check")(recordings.check)
+app.command("convert")(recordings.convert)
+app.command("view")(recordings.view)
 
 
 @app.command("list")

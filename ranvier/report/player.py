@@ -49,7 +49,7 @@ def player(
     tiles = [
         ("Events", f"{number:,}", ""),
         ("Duration", *_duration(seconds)),
-        ("Sensor", f"{width} × {height}", "pixels"),
+        ("Sensor", f"{width}×{height}", "pixels"),
         ("ON", f"{100 * float(np.mean(columns[3] > 0)) if number else 0:.1f}", "%"),
     ]
     note = f"Of {number:,} events every {every}th is on this page." if every > 1 else ""
