@@ -15,7 +15,8 @@ pytestmark = pytest.mark.skipif(native.absence() is not None, reason="the C++ ex
 @pytest.fixture(scope="module")
 def trained():
     """A small network after a short training, its test frames (T, B, 2, H, W) and their labels (B,)."""
-    config = replace(stbp.Config(), channels=(8, 16), epochs=3, augment=replace(stbp.Config().augment, shift=0.5))
+    train = replace(stbp.Config().train, epochs=3)
+    config = replace(stbp.Config(), channels=(8, 16), train=train, augment=replace(stbp.Config().augment, shift=0.5))
     trainer = stbp._trainer(config)
     trainer.fit()
     frames, labels = zip(*trainer.test.batches(0), strict=True)
