@@ -92,7 +92,7 @@ def _case(workload: "Workload", case: "Case", rounds: int, watch: Watch) -> list
     rows = []
     for operation in next(iter(made.contenders.values())).operations:
         runs = {name: c.operations[operation] for name, c in made.contenders.items() if name not in disagree}
-        timings = take_turns(runs, rounds=rounds, tell=lambda share: watch(share, f"{words}: {operation}"))  # noqa: B023
+        timings = take_turns(runs, rounds=rounds, tell=lambda share: watch(share, f"{words}: {operation}"))  # noqa: B023 # called at once
         least = workload.least(case, operation)
         rows.append(
             {

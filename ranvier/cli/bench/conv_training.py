@@ -64,7 +64,7 @@ class Loop(nn.Module):
         v_B, spikes = torch.zeros_like(x_TB[0]), []
         for x_B in x_TB:
             h_B = v_B + (x_B - v_B) / TAU
-            s_B: Tensor = Arctan.apply(h_B - 1.0)  # type: ignore[no-untyped-call]
+            s_B: Tensor = Arctan.apply(h_B - 1.0)  # type: ignore[no-untyped-call] # torch's
             v_B = h_B * (1 - s_B)
             spikes.append(s_B)
         return torch.stack(spikes).flatten(0, 1)
@@ -114,7 +114,7 @@ def _contender(
 def _ours(case: Case, dtype: torch.dtype) -> Contender:
     neuron = LIF(tau_m=TAU, discretisation="euler", reset=ToValue())
     net = Sequential(*_layers(case["c"], lambda: neuron))
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
 
     def forward(x_TBCHW: Tensor) -> Tensor:
         with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
@@ -127,7 +127,7 @@ def _ours(case: Case, dtype: torch.dtype) -> Contender:
 def _plain(case: Case, neuron: Callable[[], nn.Module], dtype: torch.dtype, *, channels_last: bool = True) -> Contender:
     net = nn.Sequential(*_layers(case["c"], neuron))
     if channels_last:
-        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
 
     def forward(x_TBCHW: Tensor) -> Tensor:
         with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):

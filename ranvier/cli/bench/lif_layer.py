@@ -104,7 +104,7 @@ def _loop(hard: bool) -> Layer:
         v_N, spikes = start_N, []
         for x_N in x_TN:
             h_N = v_N + (x_N - v_N) / TAU
-            s_N: Tensor = Arctan.apply(h_N - 1.0)  # type: ignore[no-untyped-call]
+            s_N: Tensor = Arctan.apply(h_N - 1.0)  # type: ignore[no-untyped-call] # torch's
             v_N = h_N * (1 - s_N) if hard else h_N - s_N
             spikes.append(s_N)
         return torch.stack(spikes)

@@ -97,7 +97,7 @@ class Loop(Products):
         s_BH, spikes = torch.zeros_like(v_BH), []
         for x_BH in F.linear(x_TBI, self.w_in):
             h_BH = BETA * v_BH + x_BH + F.linear(s_BH, self.w_rec)
-            s_BH = Arctan.apply(h_BH - 1.0)  # type: ignore[no-untyped-call]
+            s_BH = Arctan.apply(h_BH - 1.0)  # type: ignore[no-untyped-call] # torch's
             v_BH = h_BH * (1 - s_BH)
             spikes.append(s_BH)
         u_BO, read = torch.zeros(1), []

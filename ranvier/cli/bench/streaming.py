@@ -107,7 +107,7 @@ def _plain(case: Case, *, compiled: bool = False) -> Step:
     def step(x: Tensor) -> Tensor:
         nonlocal held
         y, held = fast(x, held)
-        return y  # type: ignore[no-any-return]
+        return y  # type: ignore[no-any-return] # eager or compiled
 
     return step
 
