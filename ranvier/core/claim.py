@@ -12,6 +12,23 @@ Verdict = Literal["holds", "open", "fails"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fast:
+    """The same claim at a size that one seed shows in well under a minute, for continuous integration.
+
+    Args: config, control, passes: as of a claim. minutes: about how long claim and control take on one core.
+    """
+
+    config: Any
+    control: Any
+    passes: Callable[[Measured], bool]
+    minutes: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.config == self.control:
+            raise ConfigError("Fast.control", expected="a config with the mechanism off", got="the claim's own config")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """One executable claim.
 
@@ -24,6 +41,7 @@ class Claim:
         published: the paper's figures, as printed there; empty where none could be sourced.
         state: "holds", or "open" where the sentence was not seen to hold at this scale; ``note`` gives the figures.
         minutes: about how long a check takes on two cores.
+        fast: the claim in small; None: its first seed as it is, if that takes well under a minute.
     """
 
     sentence: str
@@ -36,6 +54,7 @@ class Claim:
     state: Literal["holds", "open"] = "holds"
     note: str = ""
     minutes: float = 1.0
+    fast: Fast | None = None
 
     def __post_init__(self) -> None:
         if len(set(self.seeds)) < 3:

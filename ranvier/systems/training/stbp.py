@@ -28,12 +28,11 @@ from ranvier.data.events import Events
 from ranvier.data.frames import NumWindows
 from ranvier.data.loader import LabelledSet, Loader, preload, same
 from ranvier.data.sets import nmnist
-from ranvier.measure.collect import About, Answers, collect
+from ranvier.measure import About
 from ranvier.neurons import LIF, LeakyIntegrator
 from ranvier.nn import Sequential, Spiking
-from ranvier.report import Results
 from ranvier.rules import BPTT
-from ranvier.runs import Run
+from ranvier.systems import supervised
 from ranvier.train import AdamW, OneCycle, Train, Trainer
 from ranvier.train.losses import MembraneCrossEntropy
 
@@ -160,32 +159,24 @@ def build(config: Config) -> nn.Module:
 
 def train(config: Config, folder: Path, watch: Watcher) -> str:
     """Train in a run folder; see ``System.train``."""
-    run = Run.open(folder)
     trainer = _trainer(config)
-    outcome = trainer.fit(run, watch=watch)
-    if outcome.state == "interrupted":
-        return outcome.words
-    _results(config, trainer).write(folder)
-    return ""
+    return supervised.train(trainer, folder, watch, _about(config))
 
 
 def measure(config: Config, seed: int, progress: Progress) -> Measured:
     """Train from a seed and judge on recordings that were held out.
 
-    Returns: "accuracy", share of right answers; "rate", spikes a neuron and step, which shows that nothing fell silent.
+    Returns: "accuracy", share of right answers; "rate", spikes a neuron and step, which shows that nothing fell silent;
+        "energy_nj", of the synaptic operations for a recording.
 
     Raises: KeyboardInterrupt, with the name of the signal, if told to stop.
     """
-
-    def watch(fraction: float, words: str, /, **_: float) -> None:
-        progress(fraction, words)
-
     trainer = _trainer(replace(config, seed=seed))
-    outcome = trainer.fit(watch=watch)
-    if outcome.state == "interrupted":
-        raise KeyboardInterrupt(outcome.words)
-    last = outcome.history[-1]
-    return {"accuracy": last["test_accuracy"], "rate": last["rate"]}
+    last = supervised.fit(trainer, progress)
+    assert trainer.test is not None
+    inputs_TB, _ = next(iter(trainer.test.batches(0)))
+    energy = supervised.energy_nj(trainer.net, inputs_TB)
+    return {"accuracy": last["test_accuracy"], "rate": last["rate"], "energy_nj": energy}
 
 
 def _trainer(config: Config) -> Trainer:
@@ -216,31 +207,16 @@ def _samples(config: Config, split: Literal["train", "test"]) -> LabelledSet[Eve
     return Orders(recordings=found) if config.task == "order" else found
 
 
-@torch.no_grad()
-def _results(config: Config, trainer: Trainer) -> Results:
-    """Collect what the report shows, from the first held-out batch; the confusion is that of all."""
-    assert trainer.test is not None
-    net, loss = trainer.net.eval(), trainer.loss
-    assert isinstance(loss, MembraneCrossEntropy)
-    batches = list(trainer.test.batches(0))
-    outputs = [net(inputs) for inputs, _ in batches]
-    targets_B = torch.cat([targets for _, targets in batches])
-    losses = [loss(o, targets) * len(targets) for o, (_, targets) in zip(outputs, batches, strict=True)]
-    answers = Answers(
-        predicted_B=torch.cat([loss.decide(o) for o in outputs]),
-        targets_B=targets_B,
-        loss=float(torch.stack(losses).sum()) / len(targets_B),
-    )
-    inputs_TB, first_B = batches[0]
-    about = About(
+def _about(config: Config) -> About:
+    num_train, num_test = len(_samples(config, "train")), len(_samples(config, "test"))
+    return About(
         title="STBP on N-MNIST" + (" (order of saccades)" if config.task == "order" else ""),
         summary=f"A spiking network of {len(config.channels)} convolutions, trained by back-propagation through space "
-        f"and time on {len(_samples(config, 'train'))} event recordings, judged on {len(targets_B)} others.",
+        f"and time on {num_train} event recordings, judged on {num_test} others.",
         seed=config.seed,
         dt_ms=config.dt,
         class_names=CLASSES[config.task],
     )
-    return collect(net, inputs_TB, first_B, about=about, answers=answers)
 
 
 ORDER = Config(
