@@ -90,7 +90,9 @@ def _summaries(kind: str) -> Iterator[tuple[str, str]]:
     if kind == "systems":
         for name in systems.names():
             system = systems.load(name)
-            yield name, f"{system.title} ({system.paper.authors} {system.paper.year}; {system.family})"
+            paper, claim = system.paper, system.claim
+            said = f"{paper.authors} {paper.year}; {system.family}"
+            yield name, f"{system.title} ({said}). Claim, {claim.state}: {claim.sentence}"
         return
     for name, value in _members(kind):
         yield name, (inspect.getdoc(value) or "").split("\n")[0]

@@ -8,7 +8,7 @@ from ranvier.core.errors import UnknownNameError
 if TYPE_CHECKING:
     from ranvier.core.system import System
 
-__all__ = ["load", "names"]
+__all__ = ["load", "module", "names"]
 
 # One line a system: the name typed at the shell, and the module that holds its ``SYSTEM``.
 _MODULES = {
@@ -26,7 +26,15 @@ def load(name: str) -> "System":
 
     Raises: UnknownNameError, with near names, if there is none of this name.
     """
+    system: System = import_module(module(name)).SYSTEM
+    return system
+
+
+def module(name: str) -> str:
+    """Return the name of the module whose ``SYSTEM`` it is.
+
+    Raises: UnknownNameError, with near names, if there is none of this name.
+    """
     if name not in _MODULES:
         raise UnknownNameError.among("ranvier.systems", name, _MODULES, kind="system")
-    system: System = import_module(_MODULES[name]).SYSTEM
-    return system
+    return _MODULES[name]
