@@ -1,6 +1,6 @@
 """Data: event arrays, readers of formats, data sets, framing, augmentation and deterministic loaders."""
 
-from ranvier.data import audio, formats, sets
+from ranvier.data import audio, formats, sets, trains
 from ranvier.data.augment import (
     Affine,
     Augmentation,
@@ -110,4 +110,5 @@ __all__ = [
     "preload",
     "same",
     "sets",
+    "trains",
 ]

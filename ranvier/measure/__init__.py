@@ -2,6 +2,7 @@
 
 from ranvier.measure.activity import activation_sparsity, activity, interval_cv
 from ranvier.measure.collect import About, Answers, collect
+from ranvier.measure.complexity import lempel_ziv, normalised_lempel_ziv
 from ranvier.measure.constants import HOROWITZ_45NM, Constants
 from ranvier.measure.energy import Estimate, energy
 from ranvier.measure.neurobench import neurobench
@@ -23,7 +24,9 @@ __all__ = [
     "energy",
     "footprint",
     "interval_cv",
+    "lempel_ziv",
     "neurobench",
+    "normalised_lempel_ziv",
     "operations",
     "parameters",
 ]

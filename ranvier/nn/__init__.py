@@ -7,6 +7,7 @@ from ranvier.nn.delay import Delay
 from ranvier.nn.dropout import Dropout
 from ranvier.nn.event_linear import EventLinear
 from ranvier.nn.folding import Folded
+from ranvier.nn.levy_baxter import LevyBaxter
 from ranvier.nn.masked_psn import MaskedPSN
 from ranvier.nn.merge import merge
 from ranvier.nn.observe import Seen, observe
@@ -17,6 +18,7 @@ from ranvier.nn.sequential import Sequential
 from ranvier.nn.sliding_psn import SlidingPSN
 from ranvier.nn.spiking import Spiking
 from ranvier.nn.stateful import Stateful, TimeAware, run
+from ranvier.nn.stochastic import Stochastic
 from ranvier.nn.stream import Stream
 from ranvier.nn.tdbn import TdBN
 from ranvier.nn.tebn import TEBN
@@ -29,6 +31,7 @@ __all__ = [
     "Dropout",
     "EventLinear",
     "Folded",
+    "LevyBaxter",
     "MaskedPSN",
     "Recurrent",
     "Residual",
@@ -37,6 +40,7 @@ __all__ = [
     "SlidingPSN",
     "Spiking",
     "Stateful",
+    "Stochastic",
     "Stream",
     "TdBN",
     "TimeAware",
