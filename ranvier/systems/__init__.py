@@ -12,6 +12,7 @@ __all__ = ["load", "module", "names"]
 
 # One line a system: the name typed at the shell, and the module that holds its ``SYSTEM``.
 _MODULES = {
+    "meta-neuron-lzc": "ranvier.systems.signals.meta_neuron_lzc",
     "stbp": "ranvier.systems.training.stbp",
 }
 
