@@ -1,13 +1,23 @@
-"""Data sets, one a file: where each comes from, how it is licensed, and how it is loaded."""
+"""Data sets, one a file: where each comes from, how it is licensed, and how it is loaded.
 
-from ranvier.data.sets import cifar10, fashion_mnist, fsdd, mnist, nmnist
+Each module has ``SOURCE`` (the facts) and ``load``; they load when they are first used. ``catalogue`` lists them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ranvier.data.sets import catalogue
 from ranvier.data.sets.pack import EventSet, ImageSet, load_events, load_images
 from ranvier.data.sets.source import Source
+
+if TYPE_CHECKING:
+    from ranvier.data.sets import cifar10, fashion_mnist, fsdd, mnist, nmnist
 
 __all__ = [
     "EventSet",
     "ImageSet",
     "Source",
+    "catalogue",
     "cifar10",
     "fashion_mnist",
     "fsdd",
@@ -16,3 +26,9 @@ __all__ = [
     "mnist",
     "nmnist",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in catalogue.NAMES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,7 +18,7 @@ from ranvier.data import places
 from ranvier.data.audio.sound import Sound
 from ranvier.data.download import RemoteFile
 from ranvier.data.formats import archive, npz, wav
-from ranvier.data.sets.source import Source, Split, absent, check_split, obtain
+from ranvier.data.sets.source import Pack, Source, Split, absent, check_split, obtain
 
 RATE = 8000
 CLASSES = tuple("0123456789")
@@ -27,6 +27,7 @@ _RECORDING = re.compile(r"([0-9])_([a-z]+)_([0-9]{1,3})\.wav")
 SOURCE = Source(
     name="fsdd",
     title="Free Spoken Digit Dataset",
+    kind="sound",
     files=(
         RemoteFile(
             url="https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/heads/master.zip",
@@ -36,6 +37,11 @@ SOURCE = Source(
     licence="CC BY-SA 4.0",
     citation="Jackson et al., Free Spoken Digit Dataset",
     split="repetitions 0 to 4 test (300), the others train",
+    packs=(
+        Pack("fsdd_train.npz", 10_749_394, "bdb9eac7d48eaf4a4168ee98347c68ac5859bfa7a51e735df3ca38576b572cb5"),
+        Pack("fsdd_test.npz", 1_346_027, "12ce5ebddaf9effadf32eb1c8f9fc5ec2f56d2b3baab2c67d1d07ae48ddf7427"),
+    ),
+    unpacked=("recordings/[0-9]_*.wav",),
 )
 
 

@@ -20,13 +20,14 @@ from ranvier.data.download import RemoteFile
 from ranvier.data.events import Events
 from ranvier.data.formats import archive, nmnist_bin, packed
 from ranvier.data.sets.pack import EventSet, event_set, load_events
-from ranvier.data.sets.source import Source, Split, absent, check_split, obtain
+from ranvier.data.sets.source import Pack, Source, Split, absent, check_split, obtain
 
 _URL = "https://data.mendeley.com/public-files/datasets/468j46mzdv/files/"
 
 SOURCE = Source(
     name="nmnist",
     title="N-MNIST",
+    kind="events",
     files=(
         RemoteFile(
             url=_URL + "39c25547-014b-4137-a934-9d29fa53c7a0/file_downloaded",
@@ -42,6 +43,11 @@ SOURCE = Source(
     licence="CC BY-SA 4.0",
     citation="Orchard, Jayawant, Cohen and Thakor 2015, Front. Neurosci. 9:437",
     split="60,000 train, 10,000 test, as MNIST",
+    packs=(
+        Pack("nmnist_train900.npz", 9_674_415, "c92f3640279a11020a4512e53be86422336fd283bf291ac05f00c279e3896396"),
+        Pack("nmnist_test100.npz", 990_654, "0ece6c71544553b62abab3bd3814a48bff6be8f9ee979455e69cf152f5d0d199"),
+    ),
+    unpacked=("Train/[0-9]/*.bin", "Test/[0-9]/*.bin", "Train.zip", "Test.zip"),
 )
 CLASSES = tuple("0123456789")
 SIZE = (34, 34)
