@@ -11,20 +11,42 @@ from ranvier.data.sets.pack import EventSet, ImageSet, load_events, load_images
 from ranvier.data.sets.source import Source
 
 if TYPE_CHECKING:
-    from ranvier.data.sets import cifar10, fashion_mnist, fsdd, mnist, nmnist
+    from ranvier.data.sets import (
+        braille_tactile,
+        cifar10,
+        ecg_mitbih,
+        eeg_bonn,
+        fashion_mnist,
+        fsdd,
+        har_wisdm,
+        mnist,
+        mnist1d,
+        natural_images,
+        neural_intracellular,
+        nmnist,
+        place_recognition,
+    )
 
 __all__ = [
     "EventSet",
     "ImageSet",
     "Source",
+    "braille_tactile",
     "catalogue",
     "cifar10",
+    "ecg_mitbih",
+    "eeg_bonn",
     "fashion_mnist",
     "fsdd",
+    "har_wisdm",
     "load_events",
     "load_images",
     "mnist",
+    "mnist1d",
+    "natural_images",
+    "neural_intracellular",
     "nmnist",
+    "place_recognition",
 ]
 
 

@@ -5,11 +5,19 @@ from importlib import import_module
 from ranvier.data.sets.source import Source
 
 NAMES = (
+    "braille_tactile",
     "cifar10",
+    "ecg_mitbih",
+    "eeg_bonn",
     "fashion_mnist",
     "fsdd",
+    "har_wisdm",
     "mnist",
+    "mnist1d",
+    "natural_images",
+    "neural_intracellular",
     "nmnist",
+    "place_recognition",
 )  # fmt: skip
 
 

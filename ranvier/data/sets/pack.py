@@ -95,7 +95,7 @@ def image_set(images: Array, labels: Array, classes: tuple[str, ...], *, where: 
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
         got = f"{images.dtype} {images.shape}"
         raise FormatError(where, expected="images (N, H, W) or (N, C, H, W) of uint8", got=got)
-    number = _labels(where, labels, len(images), len(classes))
+    number = check_labels(where, labels, len(images), len(classes))
     return ImageSet(images[:, None] if images.ndim == 3 else images, number, classes)
 
 
@@ -127,7 +127,7 @@ def event_set(pack: dict[str, Array], *, size: tuple[int, int], classes: tuple[s
     if offsets[0] != 0 or offsets[-1] != total or (np.diff(offsets) < 0).any():
         got = f"{offsets[0]} to {offsets[-1]}" + (", falling in between" if (np.diff(offsets) < 0).any() else "")
         raise FormatError(f"{where}: member 'offsets.npy'", expected=f"rising offsets from 0 to {total}", got=got)
-    labels = _labels(where, pack["labels"], len(offsets) - 1, len(classes))
+    labels = check_labels(where, pack["labels"], len(offsets) - 1, len(classes))
     ids = np.asarray(pack.get("ids", np.arange(1, len(offsets))))
     if ids.shape != labels.shape or ids.dtype.kind not in "iu":
         raise FormatError(f"{where}: member 'ids.npy'", expected=f"{len(labels)} whole numbers", got=str(ids.shape))
@@ -135,7 +135,11 @@ def event_set(pack: dict[str, Array], *, size: tuple[int, int], classes: tuple[s
     return EventSet(columns, offsets[:-1], offsets[1:], labels, ids.astype(np.int64), size, classes)
 
 
-def _labels(where: str, labels: Array, count: int, num_classes: int) -> NDArray[np.int64]:
+def check_labels(where: str, labels: Array, count: int, num_classes: int) -> NDArray[np.int64]:
+    """Give labels as int64.
+
+    Raises: FormatError, naming ``where``, unless there are ``count`` whole numbers below ``num_classes``.
+    """
     if labels.dtype.kind not in "iu" or labels.shape != (count,):
         raise FormatError(where, expected=f"{count} labels", got=f"{labels.dtype} {labels.shape}")
     if labels.size and (int(labels.min()) < 0 or int(labels.max()) >= num_classes):

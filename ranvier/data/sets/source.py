@@ -73,6 +73,11 @@ class Source:
         return bool(official) and all(packed.is_file() or plain.is_file() for packed, plain in official)
 
 
+def pack_of(repository: str, commit: str) -> str:
+    """Say how to get a set that is read from a pack: what it was made from."""
+    return f"It is read from a pack made from github.com/{repository} at {commit} (docs/data-sets.md says how)."
+
+
 def check_split(source: Source, split: str) -> None:
     """Raise a ConfigError unless ``split`` is one that the set has."""
     if split not in source.splits:
