@@ -12,6 +12,7 @@ from ranvier.data.formats import npz
 Array = NDArray[Any]
 
 INTEGERS, NUMBERS, TEXT = "iu", "iufb", "U"
+_WORDS = {INTEGERS: "whole numbers", NUMBERS: "numbers", TEXT: "text", "f": "fractions", "u": "whole numbers >= 0"}
 
 
 def read(path: str | Path, wanted: Mapping[str, tuple[str, int]], *, max_bytes: int | None = None) -> dict[str, Array]:
@@ -29,7 +30,9 @@ def read(path: str | Path, wanted: Mapping[str, tuple[str, int]], *, max_bytes: 
         array = pack[name]
         if array.dtype.kind not in kinds or array.ndim != axes:
             got = f"{array.dtype} {array.shape}"
-            raise FormatError(f"{path}: member '{name}.npy'", expected=f"{axes} axes of kind {kinds!r}", got=got)
+            raise FormatError(
+                f"{path}: member '{name}.npy'", expected=f"{_WORDS.get(kinds, kinds)} with {axes} axes", got=got
+            )
     return pack
 
 

@@ -5,19 +5,28 @@ from importlib import import_module
 from ranvier.data.sets.source import Source
 
 NAMES = (
+    "audio_denoise",
     "braille_tactile",
     "cifar10",
+    "cifar100",
+    "dvs128_objects",
     "ecg_mitbih",
     "eeg_bonn",
+    "emnist",
     "fashion_mnist",
     "fsdd",
     "har_wisdm",
+    "kmnist",
     "mnist",
     "mnist1d",
     "natural_images",
     "neural_intracellular",
     "nmnist",
+    "omniglot",
     "place_recognition",
+    "robot_speech_commands",
+    "tiny_shakespeare",
+    "wikitext2",
 )  # fmt: skip
 
 

@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ranvier.core.errors import FormatError
+from ranvier.core.errors import ConfigError, FormatError
+from ranvier.data.columns import microseconds
 from ranvier.data.events import Events, first_bad
 from ranvier.data.formats import npz
 
@@ -76,6 +77,34 @@ class EventSet:
         """Choose recordings; the events themselves are shared."""
         chosen = (self.starts[indices], self.stops[indices], self.labels[indices], self.ids[indices])
         return EventSet(self.columns, *chosen, self.size, self.classes)
+
+    def windows(self, duration: float | str, *, step: float | str | None = None) -> "EventSet":
+        """Cut each recording into whole windows from its first event on; what is left at its end is left out.
+
+        Nothing is copied, and events keep their times: frame them with ``start=None``.
+
+        Args: duration: ms, or with a unit ("1 s"). step: from one window to the next, the duration by default.
+        Returns: a set whose samples are windows, in order; ``ids`` are those of their recordings.
+        Raises: ConfigError for times below 1 us.
+        """
+        length = microseconds(duration, "EventSet.windows: duration")
+        stride = length if step is None else microseconds(step, "EventSet.windows: step")
+        if length < 1 or stride < 1:
+            got = f"{duration!r} and {step!r}"
+            raise ConfigError("EventSet.windows", expected="a duration and a step of at least 1 us", got=got)
+        whose, starts, stops = [], [], []
+        for index, (start, stop) in enumerate(zip(self.starts.tolist(), self.stops.tolist(), strict=True)):
+            t = self.columns["t"][start:stop].astype(np.int64)
+            span = int(t[-1] - t[0]) + 1 if t.size else 0
+            begins = np.arange((span - length) // stride + 1 if span >= length else 0) * stride + (
+                t[0] if t.size else 0
+            )
+            starts.append(start + np.searchsorted(t, begins))
+            stops.append(start + np.searchsorted(t, begins + length))
+            whose.append(np.full(len(begins), index))
+        joined = [np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64) for parts in (whose, starts, stops)]
+        labels, ids = self.labels[joined[0]], self.ids[joined[0]]
+        return EventSet(self.columns, joined[1], joined[2], labels, ids, self.size, self.classes)
 
 
 def load_images(
