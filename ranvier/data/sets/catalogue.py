@@ -5,26 +5,39 @@ from importlib import import_module
 from ranvier.data.sets.source import Source
 
 NAMES = (
+    "asl_dvs",
     "audio_denoise",
     "braille_tactile",
     "cifar10",
     "cifar100",
+    "cifar10dvs",
+    "dailydvs200",
+    "dsec_det",
     "dvs128_objects",
+    "dvs_gesture",
+    "dvslip",
     "ecg_mitbih",
     "eeg_bonn",
     "emnist",
     "fashion_mnist",
     "fsdd",
+    "gen1",
     "har_wisdm",
+    "hardvs",
     "kmnist",
     "mnist",
     "mnist1d",
     "natural_images",
+    "ncaltech101",
+    "ncars",
     "neural_intracellular",
     "nmnist",
     "omniglot",
     "place_recognition",
     "robot_speech_commands",
+    "shd",
+    "speech_commands",
+    "ssc",
     "tiny_shakespeare",
     "wikitext2",
 )  # fmt: skip
@@ -63,7 +76,7 @@ def table() -> str:
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for source in sources().values():
-        way = "by hand" if source.by_hand and source.files else "a pack" if source.by_hand else "`fetch`"
+        way = "`fetch`" if not source.by_hand else "a pack" if source.packs else "by hand"
         cells = (
             f"`{source.name}`",
             source.title,

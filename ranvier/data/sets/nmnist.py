@@ -4,15 +4,10 @@ Source: Orchard, Jayawant, Cohen and Thakor 2015, Front. Neurosci. 9:437.
 """
 
 import re
-import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ranvier.core.errors import FormatError
 from ranvier.data import places
@@ -20,6 +15,7 @@ from ranvier.data.download import RemoteFile
 from ranvier.data.events import Events
 from ranvier.data.formats import archive, nmnist_bin, packed
 from ranvier.data.sets.pack import EventSet, event_set, load_events
+from ranvier.data.sets.recordings import Clip, Recordings
 from ranvier.data.sets.source import Pack, Source, Split, absent, check_split, obtain
 
 _URL = "https://data.mendeley.com/public-files/datasets/468j46mzdv/files/"
@@ -57,36 +53,6 @@ _MAX_DIRECTORY = 32 << 20  # 60,000 members
 _MAX_BYTES = 4 << 30
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Recordings:
-    """Recordings in ``.bin`` files or a zip of them, read when they are asked for; sample i is (``Events``, label)."""
-
-    files: Sequence[Path | zipfile.ZipInfo]
-    labels: NDArray[np.int64]  # (N,)
-    ids: NDArray[np.int64]  # (N,)
-    zipped: Path | None = None
-    size: tuple[int, int] = SIZE
-    classes: tuple[str, ...] = CLASSES
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> tuple[Events, int]:
-        file = self.files[index]
-        if isinstance(file, Path):
-            return nmnist_bin.read(file, size=SIZE), int(self.labels[index])
-        assert self.zipped is not None
-        data = archive.read(self.zipped, file)
-        events = nmnist_bin.parse(data, size=SIZE, where=f"{self.zipped}: member {file.filename!r}")
-        return events, int(self.labels[index])
-
-    def take(self, indices: NDArray[Any]) -> "Recordings":
-        """Choose recordings."""
-        chosen = np.arange(len(self.files))[indices]
-        files = [self.files[i] for i in chosen]
-        return Recordings(files, self.labels[chosen], self.ids[chosen], self.zipped)
-
-
 def load(split: Split = "train", *, download: bool = False) -> EventSet | Recordings:
     """Load N-MNIST from RANVIER_DATA or the cache, else download it, else take the embedded sample.
 
@@ -121,8 +87,7 @@ def _from_folder(folder: Path) -> Recordings:
     files = sorted((path for path in folder.glob("[0-9]/*.bin") if path.stem.isdecimal()), key=lambda p: int(p.stem))
     if not files:
         raise absent(SOURCE, f"recordings such as {folder.name}/7/00001.bin")
-    labels = np.array([int(path.parent.name) for path in files], np.int64)
-    return Recordings(files, labels, np.array([int(path.stem) for path in files], np.int64))
+    return _recordings([(int(path.parent.name), int(path.stem), Clip(path)) for path in files])
 
 
 def _from_zip(path: Path) -> Recordings:
@@ -131,6 +96,19 @@ def _from_zip(path: Path) -> Recordings:
     if not named:
         raise FormatError(str(path), expected="members such as Train/7/00001.bin", got=f"{len(entries)} others")
     named.sort(key=lambda pair: int(pair[0][2]))
-    labels = np.array([int(match[1]) for match, _ in named], np.int64)
-    ids = np.array([int(match[2]) for match, _ in named], np.int64)
-    return Recordings([entry for _, entry in named], labels, ids, zipped=path)
+    return _recordings([(int(match[1]), int(match[2]), Clip(path, entry)) for match, entry in named])
+
+
+def _recordings(found: list[tuple[int, int, Clip]]) -> Recordings:
+    return Recordings(
+        clips=[clip for _, _, clip in found],
+        read=_read,
+        labels=np.array([label for label, _, _ in found], np.int64),
+        ids=np.array([number for _, number, _ in found], np.int64),
+        classes=CLASSES,
+        size=SIZE,
+    )
+
+
+def _read(clip: Clip) -> Events:
+    return nmnist_bin.parse(clip.read(), size=SIZE, where=clip.name)

@@ -34,7 +34,7 @@ class Places(NamedTuple):
 
     query: NDArray[np.uint8]  # (N, 1, 64, 64)
     reference: NDArray[np.uint8]  # (N, 1, 64, 64)
-    index: NDArray[np.int64]  # (N,) number of the frame; at Gardens Point neighbours look alike: allow a few frames
+    frame: NDArray[np.int64]  # (N,) its number; at Gardens Point neighbours look alike: allow a few frames
 
 
 def load(part: Part = "gardens_point") -> Places:

@@ -109,6 +109,17 @@ def obtain(
     return fetch(source.file(name), places.cache_folder() / source.home, progress=progress)
 
 
+def ensure(source: Source, *, download: bool) -> None:
+    """Download all official files if it is allowed and the set is nowhere.
+
+    Raises: DataError if they cannot be fetched.
+    """
+    if download and source.place() is None:
+        check_fetchable(source)
+        for file in source.files:
+            obtain(source, file.name, download=True)
+
+
 def find(source: Source, *choices: str) -> Path:
     """Find the first of ``choices`` in the folder of a set.
 

@@ -16,6 +16,7 @@ def home(tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
 
     def make(name):
+        monkeypatch.setenv("RANVIER_DATA", str(tmp_path / "data"))
         (tmp_path / "data" / name).mkdir()
         return tmp_path / "data" / name
 

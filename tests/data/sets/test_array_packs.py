@@ -14,7 +14,7 @@ def test_a_query_belongs_to_the_reference_of_its_number(home):
     made = place_recognition.load("sped")
     assert made.query.shape == (2, 1, 64, 64)
     np.testing.assert_array_equal(made.reference[::-1, 0], views)
-    assert made.index.tolist() == [3, 7]
+    assert made.frame.tolist() == [3, 7]
     with pytest.raises(FormatError, match="got none named gardens_point_query"):
         place_recognition.load("gardens_point")
 
