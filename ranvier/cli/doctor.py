@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 import typer
 from rich.text import Text
 
-from ranvier.cli.data import place, sources
 from ranvier.cli.screen import Screen, table
 from ranvier.core.errors import DataError, RanvierError
 
@@ -134,27 +133,35 @@ def _gpu() -> Iterator[Finding]:
 
 def _data() -> Iterator[Finding]:
     from ranvier.data.places import VARIABLE, cache_folder
+    from ranvier.data.sets.catalogue import place, sources
 
+    known = sources()
     try:
-        found = {source.name: place(source) for source in sources().values()}
+        found = {name: place(source) for name, source in known.items()}
     except DataError as error:
         yield Finding("data", "broken", f"{error.where}: {error.got}", error.mend)
         return
     named = os.environ.get(VARIABLE)
     words = f"{VARIABLE}={named}" if named else f"{VARIABLE} is not set"
     yield Finding("data folders", "good", f"{words}; downloads go to {cache_folder()}")
+    others = [name for name, where in found.items() if not where and known[name].by_hand]
     for name, where in found.items():
-        yield _set(name, where)
+        if name not in others:
+            yield _set(name, where, labelled="test" in known[name].splits)
+    if others:
+        yield Finding("data: others", "absent", ", ".join(others), "ranvier data fetch NAME says where to get one.")
 
 
-def _set(name: str, where: str) -> Finding:
-    """Read the test split of a data set, if it is anywhere."""
+def _set(name: str, where: str, *, labelled: bool) -> Finding:
+    """Read the test split of a data set, if it is anywhere and has one."""
     from ranvier.data import sets
 
     what = f"data: {name}"
     mend = f"ranvier data fetch {name}"
     if not where:
         return Finding(what, "absent", "nowhere", mend)
+    if not labelled:
+        return Finding(what, "good", where)
     try:
         count = len(getattr(sets, name).load("test"))
     except DataError:

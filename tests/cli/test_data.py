@@ -14,11 +14,36 @@ def test_the_embedded_sample_is_found_where_nothing_else_is(shell):
 
 def test_a_folder_of_ranvier_data_is_found(shell, tmp_path, monkeypatch):
     (tmp_path / "all" / "mnist").mkdir(parents=True)
-    (tmp_path / "all" / "mnist" / "some").write_text("x")
+    (tmp_path / "all" / "mnist" / "mnist.npz").write_text("x")
     monkeypatch.setenv("RANVIER_DATA", str(tmp_path / "all"))
     page = shell("data", "list").stdout
     assert str(tmp_path / "all" / "mnist") in page
     assert "CC BY-SA 4.0" in page
+
+
+def test_a_folder_that_holds_other_files_is_not_found(shell, tmp_path, monkeypatch):
+    for name in ("mnist", "nmnist"):
+        (tmp_path / "all" / name / "raw_bin").mkdir(parents=True)
+        (tmp_path / "all" / name / "raw_bin" / "60001_label7.bin").write_text("x")
+    (tmp_path / "all" / "nmnist" / "Train").mkdir()  # and no recordings in it
+    monkeypatch.setenv("RANVIER_DATA", str(tmp_path / "all"))
+    found = {line["name"]: line["found"] for line in json.loads(shell("data", "list", "--json").stdout)}
+    assert found["nmnist"] == "embedded sample"
+    assert found["mnist"] == ""
+
+
+def test_half_of_the_official_files_are_not_a_set(shell, tmp_path, monkeypatch):
+    (tmp_path / "all" / "mnist").mkdir(parents=True)
+    monkeypatch.setenv("RANVIER_DATA", str(tmp_path / "all"))
+
+    def found():
+        return {line["name"]: line["found"] for line in json.loads(shell("data", "list", "--json").stdout)}["mnist"]
+
+    for kind in ("images-idx3-ubyte", "labels-idx1-ubyte"):
+        assert found() == ""
+        (tmp_path / "all" / "mnist" / f"t10k-{kind}.gz").write_text("x")
+        (tmp_path / "all" / "mnist" / f"train-{kind}").write_text("x")  # unpacked is as good
+    assert found() == str(tmp_path / "all" / "mnist")
 
 
 def test_fetching_an_unknown_set_lists_near_ones(shell):
