@@ -18,9 +18,12 @@ struct Columns {
     int64_t height, width;
 
     bool off(int64_t i) const {
-        return static_cast<uint16_t>(x[i]) >= width || static_cast<uint16_t>(y[i]) >= height;
+        return (static_cast<uint16_t>(x[i]) >= width) | (static_cast<uint16_t>(y[i]) >= height);
     }
 };
+
+// The first event that is off the sensor, has a polarity above 1, or lies before the one in front of it.
+int64_t unsound(const Columns& events);
 
 // Frames of (2, ceil(H / shrink), ceil(W / shrink)): frame k counts the events borders[k] <= i < borders[k + 1].
 // Frames of `exact` events or more are counted in integers, since a float counts no further than 2^24.

@@ -1,4 +1,4 @@
-// Frames and voxel grids.
+// The check of every event, frames and voxel grids.
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -28,6 +28,21 @@ int64_t count(Columns e, int64_t first, int64_t last, int64_t shrink, int64_t sm
 }
 
 }  // namespace
+
+int64_t unsound(const Columns& events) {
+    constexpr int64_t STRETCH = 256;  // judged together, without branches
+    for (int64_t first = 0; first < events.num; first += STRETCH) {
+        const int64_t last = std::min(first + STRETCH, events.num);
+        bool bad = false;
+        for (int64_t i = first; i < last; ++i) bad |= events.off(i) | (events.polarity[i] > 1);
+        for (int64_t i = std::max<int64_t>(first, 1); i < last; ++i) bad |= events.t[i] < events.t[i - 1];
+        if (!bad) continue;
+        for (int64_t i = first; i < last; ++i) {
+            if (events.off(i) || events.polarity[i] > 1 || (i && events.t[i] < events.t[i - 1])) return i;
+        }
+    }
+    return -1;
+}
 
 int64_t frames(const Columns& e, const int64_t* borders, int64_t num_frames, int64_t shrink, int64_t exact, float* out) {
     const int64_t width = (e.width + shrink - 1) / shrink, plane = (e.height + shrink - 1) / shrink * width;

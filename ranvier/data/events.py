@@ -3,6 +3,7 @@
 Letters: E events, H W the sensor's height and width.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -11,8 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, from_numpy
 
 from ranvier.core.errors import DtypeError, ShapeError
+from ranvier.data.native import native
 
-_COLUMNS = {"t": np.int64, "x": np.int16, "y": np.int16, "polarity": np.uint8}
+_COLUMNS = {"t": np.dtype(np.int64), "x": np.dtype(np.int16), "y": np.dtype(np.int16), "polarity": np.dtype(np.uint8)}
+_TYPES = tuple(_COLUMNS.values())
+_MAX_SIDE = 1 << 15
 
 
 class EventTensors(NamedTuple):
@@ -42,12 +46,15 @@ class Events:
     size: tuple[int, int]  # (H, W)
 
     def __post_init__(self) -> None:
+        columns = (self.t, self.x, self.y, self.polarity)
+        if _are_columns(columns) and self.t.ndim == 1 and len({column.shape for column in columns}) == 1:
+            return
         for name, dtype in _COLUMNS.items():
             column = getattr(self, name)
             if not isinstance(column, np.ndarray) or column.dtype != dtype:
                 got = str(column.dtype) if isinstance(column, np.ndarray) else type(column).__name__
                 mend = "Events.of(...) converts."
-                raise DtypeError(f"Events.{name}", expected=f"a numpy array of {np.dtype(dtype)}", got=got, mend=mend)
+                raise DtypeError(f"Events.{name}", expected=f"a numpy array of {dtype}", got=got, mend=mend)
             if column.shape != self.t.shape or column.ndim != 1:
                 raise ShapeError(f"Events.{name}", expected=f"shape ({self.t.size},)", got=str(column.shape))
 
@@ -91,6 +98,13 @@ class Events:
         return self[int(first) : int(last)]
 
 
+def _are_columns(columns: Sequence[object]) -> bool:
+    """Tell whether these are arrays of the types of an event array."""
+    return all(
+        isinstance(column, np.ndarray) and column.dtype == dtype for column, dtype in zip(columns, _TYPES, strict=True)
+    )
+
+
 def first_bad(
     t: NDArray[np.generic],
     x: NDArray[np.generic],
@@ -103,6 +117,11 @@ def first_bad(
     Returns: its index, what was expected and what is there, in words; None if all are good.
     """
     height, width = size
+    extension, columns = native(), (t, x, y, polarity)
+    if extension is not None and _are_columns(columns) and 0 < min(size) and max(size) <= _MAX_SIDE:
+        # The extension finds whether there is one; what is wrong with it is said below.
+        if extension.unsound(*(np.ascontiguousarray(column) for column in columns), size) < 0:
+            return None
     time = t.astype(np.int64, copy=False)
     off = (x < 0) | (x >= width) | (y < 0) | (y >= height)  # type: ignore[operator] # numbers of any kind
     odd = (polarity != 0) & (polarity != 1) & (polarity != -1)

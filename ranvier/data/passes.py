@@ -5,29 +5,16 @@ or torch form, which says what is right: results are the same bit for bit.
 Letters: E events, T frames, B bins, C channels, H W space.
 """
 
-from functools import cache
-from types import ModuleType
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.core.errors import ShapeError
 from ranvier.data.events import Events, first_bad
+from ranvier.data.native import native
 
 Whole = NDArray[np.int64]
 _EXACT = 1 << 24  # a float32 counts no further
 _MOST_PIXELS = 1 << 24  # memory of a pass: some bytes a pixel of the sensor
-
-
-@cache
-def native() -> ModuleType | None:
-    """Import the extension, late; None where it was not built."""
-    try:
-        from ranvier.data import _passes
-    except ImportError:
-        return None
-    module: ModuleType = _passes
-    return module
 
 
 def frames(events: Events, borders: Whole, shrink: int, num_values: int) -> NDArray[np.float32] | None:
