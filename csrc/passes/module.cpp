@@ -97,7 +97,7 @@ int64_t py_hats(const Times& t, const Pixels& x, const Pixels& y, const Polariti
 NB_MODULE(_passes, m) {
     using namespace ranvier::passes;
     m.doc() = "Passes over event columns. Each returns the number of the first event off the sensor, or -1.";
-    m.def("unsound", &py_unsound, "t"_a.noconvert(), "x"_a.noconvert(), "y"_a.noconvert(), "polarity"_a.noconvert(), "size"_a);
+    m.def("unsound", &py_unsound, "t"_a, "x"_a, "y"_a, "polarity"_a, "size"_a);
     m.def("frames", &py_frames, "x"_a, "y"_a, "polarity"_a, "size"_a, "borders"_a, "shrink"_a, "exact"_a, "out"_a.noconvert());
     m.def("voxels", &py_voxels, "t"_a, "x"_a, "y"_a, "polarity"_a, "size"_a, "start"_a, "span"_a, "num_bins"_a, "channels"_a, "out"_a.noconvert());
     m.def("supported", &py_supported, "t"_a, "x"_a, "y"_a, "size"_a, "window"_a, "num"_a, "kept"_a.noconvert());

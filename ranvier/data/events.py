@@ -3,7 +3,6 @@
 Letters: E events, H W the sensor's height and width.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -14,8 +13,8 @@ from torch import Tensor, from_numpy
 from ranvier.core.errors import DtypeError, ShapeError
 from ranvier.data.native import native
 
-_COLUMNS = {"t": np.dtype(np.int64), "x": np.dtype(np.int16), "y": np.dtype(np.int16), "polarity": np.dtype(np.uint8)}
-_TYPES = tuple(_COLUMNS.values())
+_T, _PIXEL, _POLARITY = np.dtype(np.int64), np.dtype(np.int16), np.dtype(np.uint8)
+_COLUMNS = {"t": _T, "x": _PIXEL, "y": _PIXEL, "polarity": _POLARITY}
 _MAX_SIDE = 1 << 15
 
 
@@ -46,8 +45,7 @@ class Events:
     size: tuple[int, int]  # (H, W)
 
     def __post_init__(self) -> None:
-        columns = (self.t, self.x, self.y, self.polarity)
-        if _are_columns(columns) and self.t.ndim == 1 and len({column.shape for column in columns}) == 1:
+        if _are_columns(self.t, self.x, self.y, self.polarity):
             return
         for name, dtype in _COLUMNS.items():
             column = getattr(self, name)
@@ -98,10 +96,19 @@ class Events:
         return self[int(first) : int(last)]
 
 
-def _are_columns(columns: Sequence[object]) -> bool:
-    """Tell whether these are arrays of the types of an event array."""
-    return all(
-        isinstance(column, np.ndarray) and column.dtype == dtype for column, dtype in zip(columns, _TYPES, strict=True)
+def _are_columns(t: object, x: object, y: object, polarity: object) -> bool:
+    """Tell whether these are arrays of the types and of one length, as an event array has them."""
+    return (
+        isinstance(t, np.ndarray)
+        and isinstance(x, np.ndarray)
+        and isinstance(y, np.ndarray)
+        and isinstance(polarity, np.ndarray)
+        and t.dtype == _T
+        and x.dtype == _PIXEL
+        and y.dtype == _PIXEL
+        and polarity.dtype == _POLARITY
+        and t.ndim == 1
+        and t.shape == x.shape == y.shape == polarity.shape
     )
 
 
@@ -117,10 +124,9 @@ def first_bad(
     Returns: its index, what was expected and what is there, in words; None if all are good.
     """
     height, width = size
-    extension, columns = native(), (t, x, y, polarity)
-    if extension is not None and _are_columns(columns) and 0 < min(size) and max(size) <= _MAX_SIDE:
+    if (extension := native()) is not None and _are_columns(t, x, y, polarity) and 0 < width and 0 < height:
         # The extension finds whether there is one; what is wrong with it is said below.
-        if extension.unsound(*(np.ascontiguousarray(column) for column in columns), size) < 0:
+        if max(size) <= _MAX_SIDE and extension.unsound(t, x, y, polarity, size) < 0:
             return None
     time = t.astype(np.int64, copy=False)
     off = (x < 0) | (x >= width) | (y < 0) | (y >= height)  # type: ignore[operator] # numbers of any kind

@@ -175,7 +175,7 @@ Framing = TimeWindows | NumWindows | EqualCounts | CountWindows | CountOrTimeWin
 def _places(events: Events | DeviceEvents, times: Whole) -> Whole:
     """Find the first event at or after each time (us)."""
     if isinstance(events, Events):
-        return np.searchsorted(events.t, times)
+        return events.t.searchsorted(times)
     return torch.searchsorted(events.t, torch.from_numpy(times).to(events.t.device)).cpu().numpy()
 
 
