@@ -4,7 +4,7 @@ Letters: E events, H W the sensor's height and width.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +14,7 @@ from ranvier.core.errors import DtypeError, ShapeError
 from ranvier.data.native import native
 
 _T, _PIXEL, _POLARITY = np.dtype(np.int64), np.dtype(np.int16), np.dtype(np.uint8)
-_COLUMNS = {"t": _T, "x": _PIXEL, "y": _PIXEL, "polarity": _POLARITY}
+_COLUMNS: dict[str, np.dtype[Any]] = {"t": _T, "x": _PIXEL, "y": _PIXEL, "polarity": _POLARITY}
 _MAX_SIDE = 1 << 15
 
 
@@ -124,10 +124,11 @@ def first_bad(
     Returns: its index, what was expected and what is there, in words; None if all are good.
     """
     height, width = size
-    if (extension := native()) is not None and _are_columns(t, x, y, polarity) and 0 < width and 0 < height:
-        # The extension finds whether there is one; what is wrong with it is said below.
-        if max(size) <= _MAX_SIDE and extension.unsound(t, x, y, polarity, size) < 0:
-            return None
+    # The extension finds whether there is one; what is wrong with it is said below.
+    sensor = 0 < height <= _MAX_SIDE and 0 < width <= _MAX_SIDE
+    extension = native() if sensor and _are_columns(t, x, y, polarity) else None
+    if extension is not None and extension.unsound(t, x, y, polarity, size) < 0:
+        return None
     time = t.astype(np.int64, copy=False)
     off = (x < 0) | (x >= width) | (y < 0) | (y >= height)  # type: ignore[operator] # numbers of any kind
     odd = (polarity != 0) & (polarity != 1) & (polarity != -1)

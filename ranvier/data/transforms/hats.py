@@ -50,11 +50,11 @@ class HATS:
         rows, columns = (-(-side // self.cell) for side in events.size)
         side, tau = 2 * self.radius + 1, microseconds(self.tau, "tau")
         window = microseconds(self.window, "window")
-        if (host := on_host(events)) is not None and (weight := _weights(tau, window)) is not None:
-            found = passes.hats(host, self.cell, self.radius, weight)
+        if (host := on_host(events)) is not None and (table := _weights(tau, window)) is not None:
+            found = passes.hats(host, self.cell, self.radius, table)
             if found is not None:
-                mean = found[0] / np.maximum(found[1], 1)[:, None, None]
-                return torch.from_numpy(mean.astype(np.float32)).view(rows, columns, 2, side, side)
+                averages = (found[0] / np.maximum(found[1], 1)[:, None, None]).astype(np.float32)
+                return torch.from_numpy(averages).view(rows, columns, 2, side, side)
         events = DeviceEvents.of(events)
         x, y = events.x.long(), events.y.long()
         group = ((y // self.cell) * columns + x // self.cell) * 2 + events.polarity
