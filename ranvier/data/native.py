@@ -1,6 +1,7 @@
-"""The extension with passes over event columns, if it was built."""
+"""The extension with passes over event columns (``csrc/passes/module.cpp``), if it was built."""
 
 from functools import cache
+from importlib import import_module
 from types import ModuleType
 
 
@@ -8,8 +9,6 @@ from types import ModuleType
 def native() -> ModuleType | None:
     """Import the extension, late; None where it was not built."""
     try:
-        from ranvier.data import _passes
+        return import_module("ranvier.data._passes")
     except ImportError:
         return None
-    module: ModuleType = _passes
-    return module
