@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ranvier.core.errors import ConfigError, ShapeError
+from ranvier.data import passes
 from ranvier.data.columns import DeviceEvents, add_up, at_least, first_time, host_cells, microseconds, positive
 from ranvier.data.events import Events
 
@@ -174,25 +175,34 @@ Framing = TimeWindows | NumWindows | EqualCounts | CountWindows | CountOrTimeWin
 def _places(events: Events | DeviceEvents, times: Whole) -> Whole:
     """Find the first event at or after each time (us)."""
     if isinstance(events, Events):
-        return np.searchsorted(events.t, times)
+        return events.t.searchsorted(times)
     return torch.searchsorted(events.t, torch.from_numpy(times).to(events.t.device)).cpu().numpy()
 
 
 def _accumulate(events: Events | DeviceEvents, borders: Whole, values: Values, shrink: int) -> Tensor:
     """Add up frames: frame k holds the events borders[k] <= i < borders[k + 1]."""
-    height, width = (-(-side // shrink) for side in events.size)
-    size, counts = 2 * height * width, np.diff(borders)
-    part = events[int(borders[0]) : int(borders[-1])]
-    if isinstance(part, Events):
-        x, y = (part.x, part.y) if shrink == 1 else (part.x // shrink, part.y // shrink)
-        cells = host_cells(y, x, part.polarity, (height, width))
-        frames = torch.from_numpy((together if len(counts) * size <= _SMALL else one_by_one)(cells, counts, size))
+    height, width = events.size if shrink == 1 else (-(-side // shrink) for side in events.size)
+    num = len(borders) - 1
+    if isinstance(events, Events):
+        counted = passes.frames(events, borders, shrink, num * 2 * height * width)
+        if counted is None:
+            counted = _by_numpy(events, borders, shrink, (height, width))
+        frames = torch.from_numpy(counted)
     else:
+        part = events[int(borders[0]) : int(borders[-1])]
         small = DeviceEvents(part.t, part.x // shrink, part.y // shrink, part.polarity, (height, width))
-        frames = at_once(small.cells(), counts, size)
+        frames = at_once(small.cells(), np.diff(borders), 2 * height * width)
     if values == "binary":
         frames = (frames > 0).float()
-    return frames.view(len(counts), 2, height, width)
+    return frames.view(num, 2, height, width)
+
+
+def _by_numpy(events: Events, borders: Whole, shrink: int, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Count without the extension: (T * 2 * height * width,) for frames of ``size``."""
+    part, counts, cells = events[int(borders[0]) : int(borders[-1])], np.diff(borders), 2 * size[0] * size[1]
+    x, y = (part.x, part.y) if shrink == 1 else (part.x // shrink, part.y // shrink)
+    count = together if len(counts) * cells <= _SMALL else one_by_one
+    return count(host_cells(y, x, part.polarity, size), counts, cells)
 
 
 def together(cell_E: Whole, counts: Whole, size: int) -> NDArray[np.float32]:

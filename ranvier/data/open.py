@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -14,11 +14,14 @@ from ranvier.data.events import Events
 from ranvier.data.formats.faults import Fault, Mode, Report
 from ranvier.data.formats.interface import Columns, Format, Mark, Reader
 from ranvier.data.formats.judge import MAX_SIDE, Clock, empty, judge
-from ranvier.data.formats.registry import FORMATS, by_name
+from ranvier.data.formats.registry import FORMATS, OTHERS, by_name
+from ranvier.data.formats.streams import Frame, Imu, Triggers, join_imu, join_triggers
 
 _HEAD = 1 << 16
 _CHUNK = 1 << 20
 _BLOCK = 1 << 18
+_ROOM = 64 << 20
+_K = TypeVar("_K", Imu, Triggers)
 
 
 class _Place(NamedTuple):
@@ -165,6 +168,47 @@ class Recording:
             if number >= last:
                 break
         return _join(found, size)
+
+    def frames(self) -> Iterator[Frame]:
+        """Give the camera's frames one by one, in the order of the file; only AEDAT 3.1 and 4 hold some.
+
+        Raises: EventFormatError in strict mode; in repair mode broken packets are skipped.
+        """
+        return (found for found in self._others() if isinstance(found, Frame))
+
+    def imu(self) -> Imu:
+        """Read the samples of the inertial sensor; only AEDAT 3.1 and 4 hold some. Raises: as ``frames``."""
+        return join_imu(self._gathered(Imu))
+
+    def triggers(self) -> Triggers:
+        """Read the triggers; only AEDAT 3.1 and 4 give some. Raises: as ``frames``."""
+        return join_triggers(
+            self._gathered(Triggers), OTHERS[self.format.name].names if self.format.name in OTHERS else {}
+        )
+
+    def _gathered(self, kind: type[_K]) -> list[_K]:
+        """Keep the parts of one kind, as long as they take no more than 64 MiB + 4 times the file."""
+        parts: list[_K] = []
+        room = _ROOM + 4 * self.path.stat().st_size
+        for found in self._others():
+            if isinstance(found, kind):
+                parts.append(found)
+                room -= sum(column.nbytes for column in found if isinstance(column, np.ndarray))
+            if room < 0:
+                raise EventFormatError(
+                    str(self.path), expected="samples that fit 4 times the file", got="more", path=str(self.path)
+                )
+        return parts
+
+    def _others(self) -> Iterator[Frame | Imu | Triggers]:
+        """Walk over what is no pixel event."""
+        if self.format.name not in OTHERS:
+            return
+        for found in OTHERS[self.format.name].walk(self.path):
+            if not isinstance(found, Fault):
+                yield found
+            elif self.mode == "strict":
+                raise found.error(self.path)
 
     @cached_property
     def _index(self) -> _Index:

@@ -12,6 +12,7 @@ from ranvier.data.formats import (
     cifar,
     dat,
     es,
+    es_streams,
     evt2,
     evt3,
     evt21,
@@ -31,12 +32,16 @@ from ranvier.data.formats import (
 from ranvier.data.formats.faults import Fault, Report
 from ranvier.data.formats.interface import Format
 from ranvier.data.formats.registry import FORMATS
+from ranvier.data.formats.streams import Frame, Imu, Triggers
 
 __all__ = [
     "FORMATS",
     "Fault",
     "Format",
+    "Frame",
+    "Imu",
     "Report",
+    "Triggers",
     "aedat2",
     "aedat3",
     "aedat4",
@@ -44,6 +49,7 @@ __all__ = [
     "cifar",
     "dat",
     "es",
+    "es_streams",
     "evt2",
     "evt3",
     "evt21",

@@ -28,7 +28,9 @@ def read(path: str | Path, *, size: tuple[int, int] = (34, 34)) -> Events:
 
     Raises: FormatError, naming path and byte offset, for a partial record, an event off the sensor, or backward time.
     """
-    return parse(Path(path).read_bytes(), size=size, where=str(path))
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 # making a Path costs as much as reading the file
+        data = file.readall()
+    return parse(data, size=size, where=str(path))
 
 
 def parse(data: bytes | bytearray, *, size: tuple[int, int] = (34, 34), where: str = "bytes") -> Events:
@@ -49,7 +51,10 @@ def _columns(
     """Give t, x, y, polarity and, if there are markers among the records, the numbers of those that are events."""
     raw = np.frombuffer(data, np.uint8, count * RECORD).reshape(-1, RECORD)
     x, y, polarity = raw[:, 0].astype(np.int16), raw[:, 1].astype(np.int16), raw[:, 2] >> np.uint8(7)
-    t = ((raw[:, 2] & 0x7F).astype(np.int64) << 16) | (raw[:, 3].astype(np.int64) << 8) | raw[:, 4]
+    # The last four bytes of each record as one number, which begins with y and the polarity.
+    words = np.ndarray((count,), ">u4", data, 1, (RECORD,)) if count else np.zeros(0, np.uint32)
+    t = words.astype(np.int64)
+    t &= _T_MAX
     t += OVERFLOW_US * markers_before
     markers = y == OVERFLOW_Y
     if not markers.any():

@@ -5,11 +5,9 @@ All three look at the past only, so they can run as the events come.
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from ranvier.data.columns import at_least, positive
 from ranvier.data.events import Events
-from ranvier.data.transforms.past import counts_around, fired_around
+from ranvier.data.transforms.past import dense, supported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +27,7 @@ class BackgroundActivity:
 
     def __call__(self, events: Events) -> Events:
         """Return the events that are kept, in order: (E',), E' <= E."""
-        kept = np.zeros(len(events), bool)
-        for fired in fired_around(events, window=positive(self.tau, "tau")):
-            kept |= fired
-        return events[kept]
+        return events[supported(events, window=positive(self.tau, "tau"), num=1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +52,7 @@ class STCF:
 
     def __call__(self, events: Events) -> Events:
         """Return the events that are kept, in order: (E',), E' <= E."""
-        support = np.zeros(len(events), np.int64)
-        for fired in fired_around(events, window=positive(self.tau, "tau")):
-            support += fired
-        return events[support >= self.num]
+        return events[supported(events, window=positive(self.tau, "tau"), num=self.num)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +76,5 @@ class Neighbourhood:
 
     def __call__(self, events: Events) -> Events:
         """Return the events that are kept, in order: (E',), E' <= E."""
-        density = np.zeros(len(events), np.int64)
-        for count in counts_around(events, radius=self.radius, window=positive(self.tau, "tau")):
-            density += count
-        return events[density >= self.num]
+        window = positive(self.tau, "tau")
+        return events[dense(events, radius=self.radius, window=window, num=self.num)]

@@ -1,5 +1,6 @@
 """What stood around each event just before it: the search under the filters that ask for company.
 
+The extension walks once through the events; the numpy forms search, and say what is right.
 "Before" is the order of the array, so of two events at one time the first is in the past of the second.
 Letters: E events, K neighbouring pixels.
 """
@@ -9,7 +10,28 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from ranvier.data import passes
 from ranvier.data.events import Events
+
+
+def supported(events: Events, *, window: int, num: int) -> NDArray[np.bool_]:
+    """Tell whether at least ``num`` of the 8 pixels around fired before, t_i - t_last <= window (us): (E,)."""
+    if (kept := passes.supported(events, window, num)) is not None:
+        return kept
+    support = np.zeros(len(events), np.int64)
+    for fired in fired_around(events, window=window):
+        support += fired
+    return support >= num
+
+
+def dense(events: Events, *, radius: int, window: int, num: int) -> NDArray[np.bool_]:
+    """Tell whether at least ``num`` events of other pixels lie before it, within ``radius`` and ``window``: (E,)."""
+    if (kept := passes.dense(events, window, radius, num)) is not None:
+        return kept
+    density = np.zeros(len(events), np.int64)
+    for count in counts_around(events, radius=radius, window=window):
+        density += count
+    return density >= num
 
 
 def counts_around(events: Events, *, radius: int, window: int) -> Iterator[NDArray[np.int64]]:
@@ -17,7 +39,7 @@ def counts_around(events: Events, *, radius: int, window: int) -> Iterator[NDArr
 
     Yields: (E,) int64 for each of the (2 radius + 1)^2 - 1 neighbours, the pixel itself left out; 0 beyond the border.
     """
-    oldest = np.searchsorted(events.t, events.t - window)
+    oldest = np.searchsorted(events.t, events.t - min(window, 1 << 62))
     for keys, order, base in _neighbours(events, radius):
         found = np.empty(len(events), np.int64)
         found[order] = np.searchsorted(keys, base + order) - np.searchsorted(keys, base + oldest[order])
