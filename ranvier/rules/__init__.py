@@ -1,5 +1,6 @@
 """Learning rules: how one batch becomes gradients."""
 
 from ranvier.rules.bptt import BPTT
+from ranvier.rules.sltt import SLTT
 
-__all__ = ["BPTT"]
+__all__ = ["BPTT", "SLTT"]
