@@ -13,6 +13,7 @@ from ranvier.nn.observe import Seen, observe
 from ranvier.nn.psn import PSN
 from ranvier.nn.recurrent import Recurrent
 from ranvier.nn.residual import Residual
+from ranvier.nn.scale import Scale
 from ranvier.nn.sequential import Sequential
 from ranvier.nn.sliding_psn import SlidingPSN
 from ranvier.nn.spiking import Spiking
@@ -20,6 +21,7 @@ from ranvier.nn.stateful import Stateful, TimeAware, run
 from ranvier.nn.stream import Stream
 from ranvier.nn.tdbn import TdBN
 from ranvier.nn.tebn import TEBN
+from ranvier.nn.ws_conv import WSConv2d
 
 __all__ = [
     "BNTT",
@@ -32,6 +34,7 @@ __all__ = [
     "MaskedPSN",
     "Recurrent",
     "Residual",
+    "Scale",
     "Seen",
     "Sequential",
     "SlidingPSN",
@@ -40,6 +43,7 @@ __all__ = [
     "Stream",
     "TdBN",
     "TimeAware",
+    "WSConv2d",
     "compact_spikes",
     "decode",
     "encode",

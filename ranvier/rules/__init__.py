@@ -1,6 +1,7 @@
 """Learning rules: how one batch becomes gradients."""
 
 from ranvier.rules.bptt import BPTT
+from ranvier.rules.ottt import OTTT
 from ranvier.rules.sltt import SLTT
 
-__all__ = ["BPTT", "SLTT"]
+__all__ = ["BPTT", "OTTT", "SLTT"]
