@@ -3,6 +3,7 @@
 from ranvier.nn import decode, encode
 from ranvier.nn.bntt import BNTT
 from ranvier.nn.compact import compact_spikes
+from ranvier.nn.decolle import decolle
 from ranvier.nn.delay import Delay
 from ranvier.nn.dropout import Dropout
 from ranvier.nn.event_linear import EventLinear
@@ -46,6 +47,7 @@ __all__ = [
     "WSConv2d",
     "compact_spikes",
     "decode",
+    "decolle",
     "encode",
     "merge",
     "observe",

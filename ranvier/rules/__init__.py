@@ -1,7 +1,8 @@
 """Learning rules: how one batch becomes gradients."""
 
 from ranvier.rules.bptt import BPTT
+from ranvier.rules.decolle import DECOLLE
 from ranvier.rules.ottt import OTTT
 from ranvier.rules.sltt import SLTT
 
-__all__ = ["BPTT", "OTTT", "SLTT"]
+__all__ = ["BPTT", "DECOLLE", "OTTT", "SLTT"]
