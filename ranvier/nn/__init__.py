@@ -7,6 +7,7 @@ from ranvier.nn.decolle import decolle
 from ranvier.nn.delay import Delay
 from ranvier.nn.dropout import Dropout
 from ranvier.nn.event_linear import EventLinear
+from ranvier.nn.feedback_linear import FeedbackLinear
 from ranvier.nn.folding import Folded
 from ranvier.nn.masked_psn import MaskedPSN
 from ranvier.nn.merge import merge
@@ -31,6 +32,7 @@ __all__ = [
     "Delay",
     "Dropout",
     "EventLinear",
+    "FeedbackLinear",
     "Folded",
     "MaskedPSN",
     "Recurrent",

@@ -31,8 +31,10 @@ class WSConv2d(nn.Conv2d):
         """Compute W^."""
         fan_in = self.weight[0].numel()
         var, mean = torch.var_mean(self.weight, dim=(1, 2, 3), correction=0, keepdim=True)
-        return self.gain * (self.weight - mean) * torch.rsqrt(var * fan_in + self.eps)
+        standardised: Tensor = self.gain * (self.weight - mean) * torch.rsqrt(var * fan_in + self.eps)
+        return standardised
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Convolve (B, C, H, W)."""
-        return self._conv_forward(input, self.standardised(), self.bias)
+        y: Tensor = self._conv_forward(input, self.standardised(), self.bias)
+        return y

@@ -29,7 +29,7 @@ class _Shown(torch.autograd.Function):
         return value.view_as(value)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor]:  # type: ignore[override] # noqa: ARG004 - torch's
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor]:  # noqa: ARG004 - torch's
         return None, grad
 
 
@@ -132,7 +132,7 @@ def leak_of(layer: Spiking, rule: str) -> float:
         raise ConfigError(rule, expected=expected, got=f"{layer.title()}, where {found}")
     if found.varies:
         raise ConfigError(rule, expected=expected, got=f"{layer.title()}, whose leak depends on its input")
-    known = {f"param.{name}": value for name, value in parameters(neuron).items()}
+    known = {f"param.{name}": value for name, value in parameters(neuron).items() if isinstance(value, Tensor)}
     known["current"] = torch.zeros((), dtype=torch.float64)
     leak = torch.as_tensor(
         evaluate(found.program, {name: known[name] for name in found.program.inputs})["A.v.v"], dtype=torch.float64
