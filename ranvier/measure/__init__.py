@@ -8,6 +8,7 @@ from ranvier.measure.energy import Estimate, energy
 from ranvier.measure.neurobench import neurobench
 from ranvier.measure.operations import LayerOperations, Operations, operations
 from ranvier.measure.parameters import connection_sparsity, footprint, parameters
+from ranvier.measure.saved import SavedBytes, saved_bytes
 
 __all__ = [
     "HOROWITZ_45NM",
@@ -17,6 +18,7 @@ __all__ = [
     "Estimate",
     "LayerOperations",
     "Operations",
+    "SavedBytes",
     "activation_sparsity",
     "activity",
     "collect",
@@ -29,4 +31,5 @@ __all__ = [
     "normalised_lempel_ziv",
     "operations",
     "parameters",
+    "saved_bytes",
 ]

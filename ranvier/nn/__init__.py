@@ -3,9 +3,11 @@
 from ranvier.nn import decode, encode
 from ranvier.nn.bntt import BNTT
 from ranvier.nn.compact import compact_spikes
+from ranvier.nn.decolle import decolle
 from ranvier.nn.delay import Delay
 from ranvier.nn.dropout import Dropout
 from ranvier.nn.event_linear import EventLinear
+from ranvier.nn.feedback_linear import FeedbackLinear
 from ranvier.nn.folding import Folded
 from ranvier.nn.levy_baxter import LevyBaxter
 from ranvier.nn.masked_psn import MaskedPSN
@@ -14,6 +16,7 @@ from ranvier.nn.observe import Seen, observe
 from ranvier.nn.psn import PSN
 from ranvier.nn.recurrent import Recurrent
 from ranvier.nn.residual import Residual
+from ranvier.nn.scale import Scale
 from ranvier.nn.sequential import Sequential
 from ranvier.nn.sliding_psn import SlidingPSN
 from ranvier.nn.spiking import Spiking
@@ -22,6 +25,7 @@ from ranvier.nn.stochastic import Stochastic
 from ranvier.nn.stream import Stream
 from ranvier.nn.tdbn import TdBN
 from ranvier.nn.tebn import TEBN
+from ranvier.nn.ws_conv import WSConv2d
 
 __all__ = [
     "BNTT",
@@ -30,11 +34,13 @@ __all__ = [
     "Delay",
     "Dropout",
     "EventLinear",
+    "FeedbackLinear",
     "Folded",
     "LevyBaxter",
     "MaskedPSN",
     "Recurrent",
     "Residual",
+    "Scale",
     "Seen",
     "Sequential",
     "SlidingPSN",
@@ -44,8 +50,10 @@ __all__ = [
     "Stream",
     "TdBN",
     "TimeAware",
+    "WSConv2d",
     "compact_spikes",
     "decode",
+    "decolle",
     "encode",
     "merge",
     "observe",

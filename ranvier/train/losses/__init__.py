@@ -5,7 +5,17 @@ from ranvier.train.losses.latency import Latency
 from ranvier.train.losses.membrane import MembraneCrossEntropy
 from ranvier.train.losses.objective import Objective
 from ranvier.train.losses.rate import RateCrossEntropy
+from ranvier.train.losses.smooth_l1 import SmoothL1
 from ranvier.train.losses.tempotron import TempotronLoss
 from ranvier.train.losses.tet import TET
 
-__all__ = ["TET", "CountMSE", "Latency", "MembraneCrossEntropy", "Objective", "RateCrossEntropy", "TempotronLoss"]
+__all__ = [
+    "TET",
+    "CountMSE",
+    "Latency",
+    "MembraneCrossEntropy",
+    "Objective",
+    "RateCrossEntropy",
+    "SmoothL1",
+    "TempotronLoss",
+]
