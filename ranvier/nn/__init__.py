@@ -1,8 +1,10 @@
 """Torch modules for spiking networks: time first, no hidden state."""
 
 from ranvier.nn import decode, encode
+from ranvier.nn.attention import SSA, AttentionProduct
 from ranvier.nn.bntt import BNTT
 from ranvier.nn.compact import compact_spikes
+from ranvier.nn.conv_norm import conv_norm
 from ranvier.nn.decolle import decolle
 from ranvier.nn.delay import Delay
 from ranvier.nn.dropout import Dropout
@@ -30,7 +32,9 @@ from ranvier.nn.ws_conv import WSConv2d
 __all__ = [
     "BNTT",
     "PSN",
+    "SSA",
     "TEBN",
+    "AttentionProduct",
     "Delay",
     "Dropout",
     "EventLinear",
@@ -52,6 +56,7 @@ __all__ = [
     "TimeAware",
     "WSConv2d",
     "compact_spikes",
+    "conv_norm",
     "decode",
     "decolle",
     "encode",
