@@ -12,12 +12,15 @@ from ranvier.nn.merge import merge
 from ranvier.nn.observe import Seen, observe
 from ranvier.nn.psn import PSN
 from ranvier.nn.recurrent import Recurrent
+from ranvier.nn.repconv import PaddedBatchNorm2d, RepConv
 from ranvier.nn.residual import Residual
 from ranvier.nn.sequential import Sequential
+from ranvier.nn.simplify import simplify
 from ranvier.nn.sliding_psn import SlidingPSN
 from ranvier.nn.spiking import Spiking
 from ranvier.nn.stateful import Stateful, TimeAware, run
 from ranvier.nn.stream import Stream
+from ranvier.nn.taught import Taught
 from ranvier.nn.tdbn import TdBN
 from ranvier.nn.tebn import TEBN
 
@@ -30,7 +33,9 @@ __all__ = [
     "EventLinear",
     "Folded",
     "MaskedPSN",
+    "PaddedBatchNorm2d",
     "Recurrent",
+    "RepConv",
     "Residual",
     "Seen",
     "Sequential",
@@ -38,6 +43,7 @@ __all__ = [
     "Spiking",
     "Stateful",
     "Stream",
+    "Taught",
     "TdBN",
     "TimeAware",
     "compact_spikes",
@@ -46,4 +52,5 @@ __all__ = [
     "merge",
     "observe",
     "run",
+    "simplify",
 ]
