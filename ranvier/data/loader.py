@@ -35,18 +35,27 @@ class LabelledSet(Protocol[S_co]):
 class Hold:
     """Show an image at every step: (C, H, W) uint8 becomes (num_steps, C, H, W) float32 between 0 and 1.
 
-    Raises: ConfigError for a number that is not positive.
+    Args: mean, std: of each channel, between 0 and 1; if given, (x - mean) / std is shown.
+    Raises: ConfigError for numbers that make no sense.
     """
 
     num_steps: int
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.num_steps < 1:
             raise ConfigError("Hold.num_steps", expected="a number >= 1", got=repr(self.num_steps))
+        if len(self.mean) != len(self.std) or any(not value > 0 for value in self.std):
+            expected = "as many deviations as means, all of them > 0"
+            raise ConfigError("Hold.std", expected=expected, got=f"mean {self.mean}, std {self.std}")
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Return the image repeated along time, without a copy."""
-        return (image.float() / 255).expand(self.num_steps, *image.shape)
+        """Return the image repeated along time, without a copy of it for each step."""
+        shown = image.float() / 255
+        if self.mean:
+            shown = (shown - shown.new_tensor(self.mean)[:, None, None]) / shown.new_tensor(self.std)[:, None, None]
+        return shown.expand(self.num_steps, *image.shape)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -3,6 +3,7 @@
 A layer with weights W does, for an input x, one operation for each non-zero entry of x and each non-zero weight that
 it meets: effective = sum of layer(1[x != 0]; 1[W != 0]). Padding does not count, nor do biases, pooling and norms.
 With the fan-out f = transposed layer(1; 1[W != 0]) this is the inner product <1[x != 0], f>: one sum, no second pass.
+The products of spiking attention, which hold no weights, count themselves (``nn.AttentionProduct.count``).
 
 Source: NeuroBench, Yik et al. 2025, Nature Communications 16:1545, workload metrics.
 Letters: T time, B batch.
@@ -21,6 +22,7 @@ from torch.utils.hooks import RemovableHandle
 
 from ranvier.measure.parameters import WEIGHTED
 from ranvier.measure.passes import check_sequence, looking
+from ranvier.nn.attention import AttentionProduct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,9 @@ def counting(net: nn.Module) -> Iterator[dict[str, Any]]:
         if isinstance(module, WEIGHTED):
             tally = tallies[path] = _Tally()
             handles.append(module.register_forward_pre_hook(_hook(tally)))
+        elif isinstance(module, AttentionProduct):
+            tally = tallies[path] = _Tally()
+            handles.append(module.register_forward_pre_hook(_product_hook(tally)))
     try:
         yield tallies
     finally:
@@ -149,6 +154,19 @@ def _hook(tally: _Tally) -> Any:
             tally.acs += effective
         else:
             tally.macs += effective
+
+    return before
+
+
+def _product_hook(tally: _Tally) -> Any:
+    def before(module: AttentionProduct, inputs: tuple[Tensor, ...]) -> None:
+        counted = module.count(*(x.detach() for x in inputs))
+        tally.rows += inputs[0].shape[0] * inputs[0].shape[1]
+        tally.dense += counted.dense
+        if counted.additions:
+            tally.acs += counted.effective
+        else:
+            tally.macs += counted.effective
 
     return before
 

@@ -1,8 +1,10 @@
 """Torch modules for spiking networks: time first, no hidden state."""
 
 from ranvier.nn import decode, encode
+from ranvier.nn.attention import SSA, AttentionProduct
 from ranvier.nn.bntt import BNTT
 from ranvier.nn.compact import compact_spikes
+from ranvier.nn.conv_norm import conv_norm
 from ranvier.nn.delay import Delay
 from ranvier.nn.dropout import Dropout
 from ranvier.nn.event_linear import EventLinear
@@ -27,7 +29,9 @@ from ranvier.nn.tebn import TEBN
 __all__ = [
     "BNTT",
     "PSN",
+    "SSA",
     "TEBN",
+    "AttentionProduct",
     "Delay",
     "Dropout",
     "EventLinear",
@@ -47,6 +51,7 @@ __all__ = [
     "TdBN",
     "TimeAware",
     "compact_spikes",
+    "conv_norm",
     "decode",
     "encode",
     "merge",

@@ -150,3 +150,12 @@ def test_a_missing_framing_is_named():
 def test_hold_needs_a_step():
     with pytest.raises(ConfigError, match=r"Hold.num_steps"):
         Hold(num_steps=0)
+
+
+def test_hold_normalises_each_channel():
+    image = torch.randint(256, (2, 3, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    held = Hold(num_steps=2, mean=(0.5, 0.1), std=(0.25, 0.5))(image)
+    expected = (image.numpy() / 255 - np.array([0.5, 0.1])[:, None, None]) / np.array([0.25, 0.5])[:, None, None]
+    np.testing.assert_allclose(held[1], expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ConfigError, match=r"Hold\.std: expected as many deviations as means, all of them > 0"):
+        Hold(num_steps=1, mean=(0.5,), std=(0.0,))

@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+import ranvier.nn as rn
 from ranvier.core.errors import ShapeError
 from ranvier.measure.operations import operations
+from ranvier.neurons import LIF
 
 
 def conv2d_by_hand(x, weight, *, stride, padding, dilation, groups):
@@ -198,3 +200,18 @@ def test_effective_operations_never_exceed_dense_ones():
         x = (torch.rand(3, 2, 1, 6, 6, generator=generator) < p).float()
         found = operations(Folded(nn.Conv2d(1, 4, 3, padding=1)), x)
         assert 0 <= found.acs <= found.dense
+
+
+def test_the_products_of_attention_are_counted_beside_the_layers():
+    torch.manual_seed(0)
+    net = rn.Sequential(rn.SSA(4, heads=2, neuron=LIF.like_spikingjelly()))
+    x = sparse(torch.Generator().manual_seed(0), 3, 2, 4, 3, 3)
+    counted = operations(net, x)
+    product = counted.layers["0.product"]
+    assert product.dense == 3 * 2 * (2 * 9 * 2 * 2)  # T h (2 N d d), as N > d
+    assert product.once == 2 * (2 * 9 * 2 * 2)
+    assert product.macs == 0
+    assert counted.uncounted == ()
+    assert set(counted.layers) == {
+        "0.query.project.conv", "0.key.project.conv", "0.value.project.conv", "0.out.conv", "0.product"
+    }  # fmt: skip

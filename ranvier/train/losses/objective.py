@@ -35,15 +35,7 @@ def check(name: str, outputs_TBK: Tensor, targets_B: Tensor) -> None:
 
     Raises: ShapeError, DtypeError; they name the loss.
     """
-    if outputs_TBK.ndim != 3 or 0 in outputs_TBK.shape:
-        raise ShapeError(
-            name,
-            expected="outputs (T, B, K), none of them 0",
-            got=str(tuple(outputs_TBK.shape)),
-            mend="Time comes first.",
-        )
-    if not outputs_TBK.is_floating_point():
-        raise DtypeError(name, expected="floating outputs", got=str(outputs_TBK.dtype))
+    _check_outputs(name, outputs_TBK)
     _, num_samples, num_classes = outputs_TBK.shape
     if targets_B.shape != (num_samples,):
         raise ShapeError(name, expected=f"targets (B,) = ({num_samples},)", got=str(tuple(targets_B.shape)))
@@ -57,3 +49,26 @@ def check(name: str, outputs_TBK: Tensor, targets_B: Tensor) -> None:
             got=f"{low} to {high}",
             mend="Give the last layer one output a class.",
         )
+
+
+def check_shares(name: str, outputs_TBK: Tensor, targets_BK: Tensor) -> None:
+    """Check shapes and types at the edge of a loss whose targets are shares of classes (B, K).
+
+    Raises: ShapeError, DtypeError; they name the loss.
+    """
+    _check_outputs(name, outputs_TBK)
+    if targets_BK.shape != outputs_TBK.shape[1:]:
+        expected = f"shares of classes (B, K) = {tuple(outputs_TBK.shape[1:])}"
+        raise ShapeError(name, expected=expected, got=str(tuple(targets_BK.shape)))
+
+
+def _check_outputs(name: str, outputs_TBK: Tensor) -> None:
+    if outputs_TBK.ndim != 3 or 0 in outputs_TBK.shape:
+        raise ShapeError(
+            name,
+            expected="outputs (T, B, K), none of them 0",
+            got=str(tuple(outputs_TBK.shape)),
+            mend="Time comes first.",
+        )
+    if not outputs_TBK.is_floating_point():
+        raise DtypeError(name, expected="floating outputs", got=str(outputs_TBK.dtype))

@@ -5,11 +5,13 @@ from torch.nn.functional import cross_entropy
 
 from ranvier.core.params import require
 from ranvier.core.units import Param
-from ranvier.train.losses.objective import Objective, check
+from ranvier.train.losses.objective import Objective, check, check_shares
 
 
 class RateCrossEntropy(Objective):
     """L = mean_b CE(mean_t o[t, b], y[b]): outputs are logits (or spikes) whose mean over time decides.
+
+    Targets are classes (B,), or shares of classes (B, K) that add up to 1, such as ``data.Mixing`` gives.
 
     Args: label_smoothing: share s of the target that is spread evenly: (1 - s) * one_hot(y) + s / K.
     """
@@ -22,5 +24,10 @@ class RateCrossEntropy(Objective):
 
     def __call__(self, outputs_TBK: Tensor, targets_B: Tensor) -> Tensor:
         """Compute the loss; see ``Objective``."""
-        check("RateCrossEntropy", outputs_TBK, targets_B)
-        return cross_entropy(outputs_TBK.mean(0), targets_B.long(), label_smoothing=float(self.label_smoothing))
+        if targets_B.is_floating_point() and targets_B.ndim == 2:
+            check_shares("RateCrossEntropy", outputs_TBK, targets_B)
+            targets = targets_B
+        else:
+            check("RateCrossEntropy", outputs_TBK, targets_B)
+            targets = targets_B.long()
+        return cross_entropy(outputs_TBK.mean(0), targets, label_smoothing=float(self.label_smoothing))

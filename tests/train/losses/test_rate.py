@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ranvier.core.errors import ConfigError
+from ranvier.core.errors import ConfigError, ShapeError
 from ranvier.train.losses import RateCrossEntropy
 
 
@@ -36,3 +36,20 @@ def test_the_decision_is_the_class_that_is_largest_on_average():
 def test_a_smoothing_that_is_no_share_is_refused(value):
     with pytest.raises(ConfigError, match=r"^RateCrossEntropy\.label_smoothing: expected a share in \[0, 1\)"):
         RateCrossEntropy(label_smoothing=value)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_shares_of_classes_are_targets_too(smoothing):
+    o = outputs()
+    y = np.random.default_rng(0).dirichlet(np.ones(4), size=5)
+    wanted = (1 - smoothing) * y + smoothing / 4
+    expected = -(wanted * log_softmax(o.numpy().mean(0))).sum(-1).mean()
+    got = RateCrossEntropy(label_smoothing=smoothing)(o, torch.tensor(y))
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+def test_shares_of_another_shape_are_refused():
+    with pytest.raises(
+        ShapeError, match=r"^RateCrossEntropy: expected shares of classes \(B, K\) = \(5, 4\), got \(5, 3\)"
+    ):
+        RateCrossEntropy()(outputs(), torch.zeros(5, 3))
