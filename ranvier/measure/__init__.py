@@ -3,27 +3,37 @@
 from ranvier.measure.activity import activation_sparsity, activity, interval_cv
 from ranvier.measure.collect import About, Answers, collect
 from ranvier.measure.constants import HOROWITZ_45NM, Constants
+from ranvier.measure.detection import Boxes, average_precision, box_iou, mean_average_precision, suppress
 from ranvier.measure.energy import Estimate, energy
 from ranvier.measure.neurobench import neurobench
 from ranvier.measure.operations import LayerOperations, Operations, operations
 from ranvier.measure.parameters import connection_sparsity, footprint, parameters
+from ranvier.measure.segmentation import class_iou, confusion, mean_iou
 
 __all__ = [
     "HOROWITZ_45NM",
     "About",
     "Answers",
+    "Boxes",
     "Constants",
     "Estimate",
     "LayerOperations",
     "Operations",
     "activation_sparsity",
     "activity",
+    "average_precision",
+    "box_iou",
+    "class_iou",
     "collect",
+    "confusion",
     "connection_sparsity",
     "energy",
     "footprint",
     "interval_cv",
+    "mean_average_precision",
+    "mean_iou",
     "neurobench",
     "operations",
     "parameters",
+    "suppress",
 ]

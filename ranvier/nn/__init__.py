@@ -1,6 +1,6 @@
 """Torch modules for spiking networks: time first, no hidden state."""
 
-from ranvier.nn import decode, encode
+from ranvier.nn import attention, decode, encode
 from ranvier.nn.attention import SSA, AttentionProduct
 from ranvier.nn.bntt import BNTT
 from ranvier.nn.compact import compact_spikes
@@ -50,6 +50,7 @@ __all__ = [
     "Taught",
     "TdBN",
     "TimeAware",
+    "attention",
     "compact_spikes",
     "conv_norm",
     "decode",

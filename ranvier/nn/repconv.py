@@ -15,8 +15,8 @@ class PaddedBatchNorm2d(nn.Module):
 
     The border holds pad_C = bias - mean * weight / sqrt(var + eps), with the running statistics, in training too: a
     convolution without padding that follows then sees, in evaluation, what it would have seen had the *input* been
-    padded with zeros. That makes the layers before and after it fold into one zero-padded convolution, borders included.
-    No gradient flows through the border.
+    padded with zeros. So the layers before and after it fold into one zero-padded convolution, borders included. No
+    gradient flows through the border.
 
     Args: num_features: C. width: of the border, pixels. eps, momentum: as in ``nn.BatchNorm2d``.
     """
@@ -72,7 +72,8 @@ class RepConv(nn.Module):
     def fold(self) -> nn.Conv2d:
         """Make the one convolution that this is in evaluation; computed in 64 bits, rounded once.
 
-        W[m, i] = g2[m] sum_c P[m, c] D[c] g1[c] E[c, i],   b[m] = g2[m] (sum_c P[m, c] sum(D[c]) z[c] - mean2[m]) + b2[m]
+        W[m, i] = g2[m] sum_c P[m, c] D[c] g1[c] E[c, i]
+        b[m] = g2[m] (sum_c P[m, c] sum(D[c]) z[c] - mean2[m]) + b2[m]
         with E, D, P the three convolutions, g the gains of the norms, z what the first norm makes of zero.
         """
         first, second = self.border.norm, self.norm

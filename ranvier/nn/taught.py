@@ -16,8 +16,8 @@ class Taught(TimeAware):
     (``train.losses.HardDistillation``); in evaluation the student answers alone. The teacher stays in evaluation mode
     and is never trained. To stream, take ``student`` out.
 
-    Args: student: (T, B, ...) to (T, B, K'). teacher: the same, or a plain network (B, ...) to (B, K), which is shown the
-        mean of the inputs over time.
+    Args: student: (T, B, ...) to (T, B, K'). teacher: the same, or a plain network (B, ...) to (B, K), which is shown
+        the mean of the inputs over time.
     """
 
     def __init__(self, student: nn.Module, teacher: nn.Module) -> None:
