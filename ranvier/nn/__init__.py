@@ -1,6 +1,6 @@
 """Torch modules for spiking networks: time first, no hidden state."""
 
-from ranvier.nn import decode, encode
+from ranvier.nn import attention, decode, encode
 from ranvier.nn.attention import SSA, AttentionProduct
 from ranvier.nn.bntt import BNTT
 from ranvier.nn.compact import compact_spikes
@@ -17,14 +17,17 @@ from ranvier.nn.merge import merge
 from ranvier.nn.observe import Seen, observe
 from ranvier.nn.psn import PSN
 from ranvier.nn.recurrent import Recurrent
+from ranvier.nn.repconv import PaddedBatchNorm2d, RepConv
 from ranvier.nn.residual import Residual
 from ranvier.nn.scale import Scale
 from ranvier.nn.sequential import Sequential
+from ranvier.nn.simplify import simplify
 from ranvier.nn.sliding_psn import SlidingPSN
 from ranvier.nn.spiking import Spiking
 from ranvier.nn.stateful import Stateful, TimeAware, run
 from ranvier.nn.stochastic import Stochastic
 from ranvier.nn.stream import Stream
+from ranvier.nn.taught import Taught
 from ranvier.nn.tdbn import TdBN
 from ranvier.nn.tebn import TEBN
 from ranvier.nn.ws_conv import WSConv2d
@@ -42,7 +45,9 @@ __all__ = [
     "Folded",
     "LevyBaxter",
     "MaskedPSN",
+    "PaddedBatchNorm2d",
     "Recurrent",
+    "RepConv",
     "Residual",
     "Scale",
     "Seen",
@@ -52,9 +57,11 @@ __all__ = [
     "Stateful",
     "Stochastic",
     "Stream",
+    "Taught",
     "TdBN",
     "TimeAware",
     "WSConv2d",
+    "attention",
     "compact_spikes",
     "conv_norm",
     "decode",
@@ -63,4 +70,5 @@ __all__ = [
     "merge",
     "observe",
     "run",
+    "simplify",
 ]

@@ -6,7 +6,7 @@ Each module has ``SOURCE`` (the facts) and ``load``; they load when they are fir
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ranvier.data.sets import catalogue
+from ranvier.data.sets import catalogue, digits_scene
 from ranvier.data.sets.pack import EventSet, ImageSet, load_events, load_images
 from ranvier.data.sets.source import Source
 
@@ -62,6 +62,7 @@ __all__ = [
     "cifar100",
     "dailydvs200",
     "dsec_det",
+    "digits_scene",
     "dvs128_objects",
     "dvs_gesture",
     "dvslip",
