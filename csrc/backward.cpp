@@ -32,7 +32,7 @@ class BackwardWorker {
 public:
     BackwardWorker(const BackwardCall& call, const Schedule& schedule)
         : call_(call), l_(call.code->layout), segment_(schedule.segment), num_segments_(schedule.num_segments(call.T)),
-          streamed_(call.T * call.N * call.item >= STREAMED),
+          streamed_(call.T * call.N * call.current.item(call.item) >= STREAMED),
           row_bytes_(schedule.cut.block * call.item), scratch_(scratch_needed(schedule.cut.block)),
           replay_(call, *call.replay, schedule.cut.block, scratch_), walk_(call, *call.code, schedule.cut.block, scratch_) {
         take_rows(history_, segment_);
@@ -98,27 +98,27 @@ private:
 
     void replay_step(int64_t t, const States* to, const States& from) {
         const Layout& layout = call_.replay->layout;
-        replay_.read(layout.current(), call_.current.data + t * call_.current.row_bytes);
+        replay_.read(layout.current(), call_.current, t);
         point_states(replay_, layout, t, from);
         for (int k = 0; k < l_.states; ++k) replay_.point(layout.state_out(k), (*to)[index(k)]);
         replay_.run(ahead(call_.current, t + 1, range_, call_.item));  // there is one: the last step is not replayed
     }
 
     void walk_step(int64_t t, const States& from) {
-        walk_.read(l_.current(), call_.current.data + t * call_.current.row_bytes);
+        walk_.read(l_.current(), call_.current, t);
         point_states(walk_, l_, t, from);
         for (int k = 0; k < l_.outputs; ++k) {
             const Matrix& grad = call_.grad_outputs[index(k)];
             if (grad.data == nullptr) {
                 walk_.point_zero(l_.grad_output(k));
             } else {
-                walk_.read(l_.grad_output(k), grad.data + t * grad.row_bytes);
+                walk_.read(l_.grad_output(k), grad, t);
             }
         }
         if (call_.grad_current.data == nullptr) {
             walk_.discard(l_.grad_current());
         } else {
-            walk_.write(l_.grad_current(), call_.grad_current.data + t * call_.grad_current.row_bytes, streamed_);
+            walk_.write(l_.grad_current(), call_.grad_current, t, streamed_);
         }
         for (int k = 0; k < l_.states; ++k) point_grads(t, k);
         walk_.run(t > 0 && l_.outputs > 0 ? ahead(call_.grad_outputs[0], t - 1, range_, call_.item) : Ahead{});

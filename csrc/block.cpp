@@ -64,9 +64,9 @@ namespace {
 bool is_fused(const Call& call, const Code& code) { return call.fused != nullptr && code.fused >= 0; }
 
 // The longest stretch of which all rows in use fit the first cache; a fused program has no registers in memory, and
-// takes the whole block.
+// takes the whole block if it can read and write it where it lies.
 ptrdiff_t stretch_for(const Call& call, const Code& code, int64_t block) {
-    if (is_fused(call, code)) return block;
+    if (is_fused(call, code)) return call.current.format == Format::own ? block : std::min<ptrdiff_t>(SHORT_STRETCH, block);
     const Layout& l = code.layout;
     const ptrdiff_t rows = l.total() - l.constants - l.coefficients;
     const ptrdiff_t fits = FIRST_CACHE / (std::max<ptrdiff_t>(rows, 1) * call.item) / GRAIN * GRAIN;
@@ -171,6 +171,24 @@ void Slots::read(int slot, const char* memory) {
     }
 }
 
+void Slots::read(int slot, const Matrix& matrix, int64_t t) {
+    if (matrix.format == Format::own) {
+        read(slot, matrix.row(t));
+    } else {
+        discard(slot);
+        widened_.push_back({matrix.row(t) + range_.begin * HALF, at(slot).data, matrix.format});
+    }
+}
+
+void Slots::write(int slot, const Matrix& matrix, int64_t t, bool streamed) {
+    if (matrix.format == Format::own) {
+        write(slot, matrix.row(t), streamed);
+    } else {
+        discard(slot);
+        staged_.push_back({matrix.row(t) + range_.begin * HALF, at(slot).data, streamed, matrix.format});
+    }
+}
+
 void Slots::write(int slot, char* memory, bool streamed) {
     char* place = memory + range_.begin * item_;
     const bool whole = padded_ == range_.size;
@@ -181,27 +199,34 @@ void Slots::write(int slot, char* memory, bool streamed) {
         point(slot, place);
     } else {
         discard(slot);
-        staged_.push_back({place, at(slot).data, streamed});
+        staged_.push_back({place, at(slot).data, streamed, Format::own});
     }
 }
 
 void Slots::run(Ahead ahead) {
-    if (fused_ != nullptr) {
+    if (fused_ != nullptr && stretch_ >= padded_ && widened_.empty()) {
         fused_(slots_.data(), code_.places.data(), padded_, ahead);
         carry_on(0, padded_);
     } else {
         run_stretches(ahead);
     }
     staged_.clear();
+    widened_.clear();
 }
 
 void Slots::run_stretches(Ahead ahead) {
     const auto count = static_cast<int>(code_.instructions.size());
+    const ptrdiff_t bytes_ahead = range_.size > 0 ? (ahead.end - ahead.next) / range_.size : 0;  // a neuron
     moving_ = slots_;
     for (ptrdiff_t begin = 0; begin < padded_; begin += stretch_) {
         const ptrdiff_t end = std::min(begin + stretch_, padded_);
-        const Ahead part = ahead.next == nullptr ? ahead : Ahead{ahead.next + begin * item_, ahead.next + end * item_};
-        call_.execute(code_.instructions.data(), count, moving_.data(), end - begin, part);
+        const Ahead part = ahead.next == nullptr ? ahead : Ahead{ahead.next + begin * bytes_ahead, ahead.next + end * bytes_ahead};
+        widen(begin, end);
+        if (fused_ != nullptr) {
+            fused_(moving_.data(), code_.places.data(), end - begin, part);
+        } else {
+            call_.execute(code_.instructions.data(), count, moving_.data(), end - begin, part);
+        }
         carry_on(begin, end);
         for (Slot& slot : moving_) {
             if (slot.moves) slot.data += stretch_ * item_;
@@ -209,16 +234,24 @@ void Slots::run_stretches(Ahead ahead) {
     }
 }
 
+// Widen what neurons [begin, end) of the block read in 16 bits.
+void Slots::widen(ptrdiff_t begin, ptrdiff_t end) {
+    const ptrdiff_t count = std::min<ptrdiff_t>(end, range_.size) - begin;
+    for (const Widened& w : widened_) call_.halves->widen(w.format)(w.from + begin * HALF, w.row, count);
+}
+
 // Carry results of neurons [begin, end) of the block from their rows to where they belong.
 void Slots::carry_on(ptrdiff_t begin, ptrdiff_t end) {
-    const ptrdiff_t bytes = (std::min<ptrdiff_t>(end, range_.size) - begin) * item_;
+    const ptrdiff_t count = std::min<ptrdiff_t>(end, range_.size) - begin, bytes = count * item_;
     for (const Staged& s : staged_) {
-        if (s.streamed) {
+        if (s.format != Format::own) {
+            call_.halves->narrow(s.format)(s.row, s.target + begin * HALF, count, s.streamed);
+        } else if (s.streamed) {
             stream(s.target + begin * item_, s.row, bytes);
-            has_streamed_ = true;
         } else {
             std::memcpy(s.target + begin * item_, s.row, static_cast<size_t>(bytes));
         }
+        has_streamed_ = has_streamed_ || s.streamed;
     }
 }
 

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "halves.hpp"
+
 namespace ranvier {
 
 constexpr ptrdiff_t GRAIN = 64;  // rows are worked on in multiples of this many numbers
@@ -35,11 +37,13 @@ using ExecuteFused = void (*)(const Slot* slots, const int32_t* places, ptrdiff_
 
 #define RANVIER_JOIN(a, b) a##b
 #define RANVIER_FUSED_TABLE(variant) RANVIER_JOIN(FUSED_, variant)
+#define RANVIER_HALVES(variant) RANVIER_JOIN(HALVES_, variant)
 
 struct Variant {
     const char* name;
     Execute on_float, on_double;
     const ExecuteFused* fused_on_float;  // by number, as found by find_fused
+    const Halves* halves;
     bool (*usable)();  // whether this processor has the instructions
 };
 

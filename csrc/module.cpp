@@ -56,10 +56,14 @@ const Variant& variant(const std::optional<std::string>& name) {
 class Checker {
 public:
     Checker(const ReadArray& current, int threads, const std::optional<std::string>& variant_name, Call& call) : call_(call) {
-        const bool is_float = current.dtype() == nb::dtype<float>(), is_double = current.dtype() == nb::dtype<double>();
-        if (!is_float && !is_double) refuse("current", "float32 or float64", "another type");
+        format_ = format_of(current.dtype());
+        const bool is_double = current.dtype() == nb::dtype<double>(), is_float = !is_double;
+        if (format_ == Format::own && !is_double && current.dtype() != nb::dtype<float>()) {
+            refuse("current", "float32, float64, bfloat16 or float16", "another type");
+        }
         if (current.ndim() != 2) refuse("current", "two axes (T, N)", std::to_string(current.ndim()));
-        dtype_ = current.dtype();
+        matrix_dtype_ = current.dtype();
+        dtype_ = is_double ? nb::dtype<double>() : nb::dtype<float>();
         call.T = static_cast<int64_t>(current.shape(0));
         call.N = static_cast<int64_t>(current.shape(1));
         call.item = is_float ? 4 : 8;
@@ -68,6 +72,7 @@ public:
         const Variant& v = variant(variant_name);
         call.execute = is_float ? v.on_float : v.on_double;
         call.fused = is_float ? v.fused_on_float : nullptr;
+        call.halves = v.halves;
         call.current = matrix("current", current);
     }
 
@@ -75,7 +80,7 @@ public:
     Matrix matrix(const std::string& name, const A& array) const {
         check(name, array, 2, call_.N);
         if (array.shape(0) != static_cast<size_t>(call_.T)) refuse(name, std::to_string(call_.T) + " rows", std::to_string(array.shape(0)));
-        return {address(array), array.stride(0) * call_.item};
+        return {address(array), array.stride(0) * static_cast<ptrdiff_t>(array.itemsize()), format_};
     }
 
     template <class A>
@@ -112,7 +117,9 @@ public:
 private:
     template <class A>
     void check(const std::string& name, const A& array, size_t axes, int64_t size, bool same = false) const {
-        if (array.dtype() != dtype_) refuse(name, "the type of current", "another");
+        if (array.dtype() != (axes == 2 ? matrix_dtype_ : dtype_)) {
+            refuse(name, format_ == Format::own || axes == 2 ? "the type of current" : "float32", "another");
+        }
         if (array.ndim() != axes) refuse(name, std::to_string(axes) + " axes", std::to_string(array.ndim()));
         const size_t last = array.shape(axes - 1);
         if (last != static_cast<size_t>(size)) refuse(name, std::to_string(size) + " numbers", std::to_string(last));
@@ -124,8 +131,15 @@ private:
         return static_cast<char*>(const_cast<void*>(static_cast<const void*>(array.data())));
     }
 
+    static Format format_of(nb::dlpack::dtype dtype) {
+        if (dtype.bits != 16 || dtype.lanes != 1) return Format::own;
+        if (dtype.code == static_cast<uint8_t>(nb::dlpack::dtype_code::Bfloat)) return Format::bfloat16;
+        return dtype.code == static_cast<uint8_t>(nb::dlpack::dtype_code::Float) ? Format::float16 : Format::own;
+    }
+
     Call& call_;
-    nb::dlpack::dtype dtype_;
+    nb::dlpack::dtype matrix_dtype_, dtype_;  // of (T, N), and of everything else
+    Format format_;
 };
 
 void check_program(const std::string& name, const Code& code, Kind kind, const Layout& like) {
@@ -247,7 +261,7 @@ NB_MODULE(_machine, m) {
         for (const Variant* v : variants()) names.emplace_back(v->name);
         return names;
     }, "Instruction sets this processor has, fastest first.");
-    m.def("fresh", &fresh_capsule, "shape"_a, "item"_a, "Uninitialised memory for a result, as a DLPack capsule.");
+    m.def("fresh", &fresh_capsule, "shape"_a, "item"_a, "is_bfloat"_a = false, "Uninitialised memory for a result, as a DLPack capsule.");
     m.def("limit_buffers", &limit_buffers, "limit"_a, "Keep at most this much memory of dead results.");
     m.def("idle_buffer_bytes", &idle_buffer_bytes, "Memory of dead results that is kept now.");
     m.def("pack", &pack, "numbers"_a, "bits"_a, "threads"_a, "Write zeros and ones as bits; false if there are other numbers.");

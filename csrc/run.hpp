@@ -1,6 +1,7 @@
 // Running encoded programs over time: what a call needs, and the two ways to run.
 //
-// Memory is described in bytes; numbers are float or double as `item` says. T time steps, N neurons.
+// Memory is described in bytes; numbers are float or double as `item` says, those of a (T, N) perhaps of 16 bits.
+// T time steps, N neurons.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,10 @@ namespace ranvier {
 struct Matrix {
     char* data = nullptr;
     ptrdiff_t row_bytes = 0;
+    Format format = Format::own;
+
+    char* row(int64_t t) const { return data + t * row_bytes; }
+    ptrdiff_t item(ptrdiff_t own) const { return format == Format::own ? own : HALF; }
 };
 
 // (N,): numbers side by side, or one number that all neurons read.
@@ -35,6 +40,7 @@ struct Call {
     int threads = 1;
     Execute execute = nullptr;
     const ExecuteFused* fused = nullptr;  // null for double
+    const Halves* halves = nullptr;
     Matrix current;
     std::vector<Row> states;
     std::vector<Coefficient> coefficients;

@@ -52,22 +52,21 @@ def run(
         raise ShapeError(where, expected="an input (T, ...)", got="a tensor without axes")
     dtype = torch.float64 if current_TB.dtype == torch.float64 else torch.float32
     neuron, values = _bind(plan, params or {}, dtype, where)
-    computed_TB = current_TB.to(dtype)
     programs = _programs(plan, executor)
     is_direct = programs is not None and operators.is_direct(current_TB, executor)
     if state is not None:
         _check_state(plan, state, current_TB, where)
         state = type(state)(*(s.to(dtype) for s in state))
     elif is_direct:
-        state = _direct_rest(neuron, computed_TB.shape[1:], dtype)
+        state = _direct_rest(neuron, current_TB.shape[1:], dtype)
     else:
-        state = _rest(neuron, computed_TB.shape[1:], dtype, current_TB.device)
+        state = _rest(neuron, current_TB.shape[1:], dtype, current_TB.device)
     if executor == "scan":
-        outputs, state = run_scan(plan.neuron, neuron, computed_TB, state, dt=plan.dt, outputs=plan.outputs)
+        outputs, state = run_scan(plan.neuron, neuron, current_TB.to(dtype), state, dt=plan.dt, outputs=plan.outputs)
     elif programs is None:
-        outputs, state = reference.run(neuron, computed_TB, state, dt=plan.dt, outputs=plan.outputs)
+        outputs, state = reference.run(neuron, current_TB.to(dtype), state, dt=plan.dt, outputs=plan.outputs)
     else:
-        outputs, state = _run_programs(plan, programs, computed_TB, state, values, executor, is_direct=is_direct)
+        outputs, state = _run_programs(plan, programs, current_TB, state, values, executor, is_direct=is_direct)
     return Run({name: value.to(current_TB.dtype) for name, value in outputs.items()}, state)
 
 

@@ -117,8 +117,9 @@ def forward(
 ) -> Forward:  # fmt: skip
     """Run a forward program over all time steps; see ``twin.forward``.
 
-    Args: current_TN: float32 or float64, on the CPU; all tensors have its type. variant: the instruction set, for
-        tests; the best one by default.
+    Args: current_TN: float32 or float64, on the CPU; all tensors have its type. Or bfloat16 or float16, as are then
+        the outputs, with everything else float32: numbers are widened and rounded block by block. variant: the
+        instruction set, for tests; the best one by default.
     Raises: ExecutorError if the machine is absent.
     """
     values, inners = [c.values for c in coefficients], [c.inner for c in coefficients]
