@@ -63,14 +63,21 @@ namespace {
 
 bool is_fused(const Call& call, const Code& code) { return call.fused != nullptr && code.fused >= 0; }
 
+// Whether currents are not what the step reads, but what that is made from.
+bool is_staged(const Call& call) { return call.current.format != Format::own || call.normal.scale != nullptr; }
+
 // The longest stretch of which all rows in use fit the first cache; a fused program has no registers in memory, and
 // takes the whole block if it can read and write it where it lies.
 ptrdiff_t stretch_for(const Call& call, const Code& code, int64_t block) {
-    if (is_fused(call, code)) return call.current.format == Format::own ? block : std::min<ptrdiff_t>(SHORT_STRETCH, block);
+    if (is_fused(call, code)) return is_staged(call) ? std::min<ptrdiff_t>(SHORT_STRETCH, block) : block;
     const Layout& l = code.layout;
     const ptrdiff_t rows = l.total() - l.constants - l.coefficients;
     const ptrdiff_t fits = FIRST_CACHE / (std::max<ptrdiff_t>(rows, 1) * call.item) / GRAIN * GRAIN;
     return std::min<ptrdiff_t>(std::max<ptrdiff_t>(fits, GRAIN), block);
+}
+
+ptrdiff_t channels_size(const Call& call, const Code& code, int64_t block) {
+    return Channels::bytes_needed(call.normal.count, call.normal.inner, call.item, stretch_for(call, code, block));
 }
 
 }  // namespace
@@ -79,7 +86,8 @@ ptrdiff_t Slots::scratch_needed(const Call& call, const Code& code, int64_t bloc
     const Layout& l = code.layout;
     const ptrdiff_t lines = l.constants + l.coefficients + l.states + 1;
     const ptrdiff_t stretch_row = Scratch::row_size(stretch_for(call, code, block) * call.item);
-    return lines * LINE + (l.registers + l.total()) * stretch_row + l.coefficients * Scratch::row_size(block * call.item);
+    const ptrdiff_t normaliser = call.normal.scale == nullptr ? 0 : 3 * Scratch::row_size(channels_size(call, code, block));
+    return lines * LINE + (l.registers + l.total()) * stretch_row + l.coefficients * Scratch::row_size(block * call.item) + normaliser;
 }
 
 Slots::Slots(const Call& call, const Code& code, int64_t block, Scratch& scratch)
@@ -103,6 +111,12 @@ Slots::Slots(const Call& call, const Code& code, int64_t block, Scratch& scratch
         initial_.push_back(state.same ? constant(number(state.data), scratch) : nullptr);
     }
     for (size_t k = 0; k < slots_.size(); ++k) staging_.push_back(scratch.row(stretch_ * item_));
+    if (const Normal& normal = call.normal; normal.scale != nullptr) {
+        const auto rows = [&](const char* values) {
+            return Channels(values, normal.count, normal.inner, item_, stretch_, scratch.row(channels_size(call, code, block)));
+        };
+        normaliser_.emplace(Normaliser{rows(normal.scale), rows(normal.shift), rows(normal.center)});
+    }
 }
 
 Slots::~Slots() {
@@ -176,8 +190,26 @@ void Slots::read(int slot, const Matrix& matrix, int64_t t) {
         read(slot, matrix.row(t));
     } else {
         discard(slot);
-        widened_.push_back({matrix.row(t) + range_.begin * HALF, at(slot).data, matrix.format});
+        widened_.push_back({matrix.row(t) + range_.begin * HALF, at(slot).data, matrix.format, false});
     }
+}
+
+void Slots::read_current(int64_t t) {
+    const int slot = code_.layout.current();
+    const Matrix& current = call_.current;
+    if (!normaliser_) return read(slot, current, t);
+    discard(slot);
+    widened_.push_back({current.row(t) + range_.begin * current.item(item_), at(slot).data, current.format, true});
+}
+
+void Slots::write_grad_current(const Matrix& matrix, int64_t t, bool streamed, char* sum, char* product) {
+    const int slot = code_.layout.grad_current();
+    if (!normaliser_) return write(slot, matrix, t, streamed);
+    const ptrdiff_t bytes = matrix.item(item_);
+    discard(slot);
+    // The norm reads it next: it stays in the caches as far as they reach.
+    staged_.push_back({matrix.row(t) + range_.begin * bytes, at(slot).data, false, matrix.format});
+    gathered_ = {call_.current.row(t) + range_.begin * call_.current.item(item_), at(slot).data, sum, product};
 }
 
 void Slots::write(int slot, const Matrix& matrix, int64_t t, bool streamed) {
@@ -212,6 +244,7 @@ void Slots::run(Ahead ahead) {
     }
     staged_.clear();
     widened_.clear();
+    gathered_.reset();
 }
 
 void Slots::run_stretches(Ahead ahead) {
@@ -234,10 +267,19 @@ void Slots::run_stretches(Ahead ahead) {
     }
 }
 
-// Widen what neurons [begin, end) of the block read in 16 bits.
+// Widen, or normalise, what neurons [begin, end) of the block read.
 void Slots::widen(ptrdiff_t begin, ptrdiff_t end) {
     const ptrdiff_t count = std::min<ptrdiff_t>(end, range_.size) - begin;
-    for (const Widened& w : widened_) call_.halves->widen(w.format)(w.from + begin * HALF, w.row, count);
+    for (const Widened& w : widened_) {
+        if (w.normalised) {
+            const int64_t n = range_.begin + begin;
+            const ptrdiff_t bytes = w.format == Format::own ? item_ : HALF;
+            call_.normals->rows(w.format, item_).normalise(w.from + begin * bytes, normaliser_->scale.at(n, count),
+                                                           normaliser_->shift.at(n, count), w.row, count);
+        } else {
+            call_.halves->widen(w.format)(w.from + begin * HALF, w.row, count);
+        }
+    }
 }
 
 // Carry results of neurons [begin, end) of the block from their rows to where they belong.
@@ -253,6 +295,11 @@ void Slots::carry_on(ptrdiff_t begin, ptrdiff_t end) {
         }
         has_streamed_ = has_streamed_ || s.streamed;
     }
+    if (!gathered_) return;
+    const char* center = normaliser_->center.at(range_.begin + begin, count);
+    call_.normals->rows(call_.current.format, item_)
+        .gather(gathered_->x + begin * call_.current.item(item_), center, gathered_->g, gathered_->sum + begin * item_,
+                gathered_->product + begin * item_, count);
 }
 
 }  // namespace ranvier

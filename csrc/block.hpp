@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <vector>
 
+#include "channels.hpp"
 #include "run.hpp"
 
 namespace ranvier {
@@ -37,12 +39,20 @@ struct Cut {
     }
 };
 
+// Neurons whose sums for channels side by side are made at once: the same for any number of threads, so blocks hold
+// whole numbers of them.
+inline int64_t grain_of(const Normal& normal) {
+    if (normal.scale == nullptr || normal.inner > 1) return GRAIN;
+    return std::max<int64_t>(SHORT_STRETCH, (4 * normal.count + GRAIN - 1) / GRAIN * GRAIN);
+}
+
 // Cuts so that what a block keeps, `rows` rows, fits the second cache, and every thread gets a few blocks. Blocks are
 // as long as that allows: memory is read twice as fast in rows of 32 KB as in rows of 8 KB.
 inline Cut cut_for(const Call& call, ptrdiff_t rows) {
     int64_t block = std::min(LONGEST_ROW, SECOND_CACHE / std::max<ptrdiff_t>(rows, 1)) / call.item;
     if (call.threads > 1) block = std::min<int64_t>(block, call.N / (4 * call.threads));
-    return {call.N, std::max<int64_t>(block / GRAIN * GRAIN, GRAIN)};
+    const int64_t grain = grain_of(call.normal);
+    return {call.N, std::max<int64_t>(block / grain * grain, grain)};
 }
 
 // The row of a later step, if the processor wants to be told that it comes next.
@@ -97,11 +107,16 @@ public:
     // 16 bits are staged: `run` widens them.
     void read(int slot, const char* memory);
     void read(int slot, const Matrix& matrix, int64_t t);
+    // Point at the current of a step, which is normalised if the call says so.
+    void read_current(int64_t t);
     // Point at where results go. Those of a ragged block are staged: a row in scratch memory takes them and `run`
     // carries them on. So are those that go around the caches, unless a fused program sends them there itself, and
     // those of 16 bits.
     void write(int slot, char* memory, bool streamed = false);
     void write(int slot, const Matrix& matrix, int64_t t, bool streamed);
+    // Point at where the gradient of a step's current goes; of a normalised one add up what the norm needs of it, in two
+    // rows of the block.
+    void write_grad_current(const Matrix& matrix, int64_t t, bool streamed, char* sum, char* product);
     // Run the program once. ahead: what will be read next, if that is worth a hint.
     void run(Ahead ahead);
 
@@ -116,6 +131,14 @@ private:
         const char* from;
         char* row;
         Format format;
+        bool normalised;
+    };
+    struct Gathered {
+        const char *x, *g;
+        char *sum, *product;
+    };
+    struct Normaliser {
+        Channels scale, shift, center;
     };
 
     Slot& at(int slot) { return slots_[static_cast<size_t>(slot)]; }
@@ -139,7 +162,9 @@ private:
     std::vector<char*> initial_;  // a line a state that all neurons share, else null
     std::vector<char*> staging_;  // a row a slot
     std::vector<Staged> staged_;  // results of this step that wait to be carried on
-    std::vector<Widened> widened_;  // what this step reads in 16 bits
+    std::vector<Widened> widened_;  // what this step reads in 16 bits, or normalised
+    std::optional<Gathered> gathered_;  // the gradient of a normalised current
+    std::optional<Normaliser> normaliser_;
 };
 
 }  // namespace ranvier

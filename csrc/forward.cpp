@@ -24,7 +24,7 @@ public:
     void run(Range range) {
         slots_.move_to(range);
         for (int64_t t = 0; t < call_.T; ++t) {
-            slots_.read(l_.current(), call_.current, t);
+            slots_.read_current(t);
             for (int k = 0; k < l_.states; ++k) point_state(t, k);
             for (int k = 0; k < l_.outputs; ++k) {
                 slots_.write(l_.output(k), call_.outputs[static_cast<size_t>(k)], t, streamed_);

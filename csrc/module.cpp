@@ -3,11 +3,13 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "bits.hpp"
@@ -25,6 +27,7 @@ namespace {
 
 using Array = nb::ndarray<nb::device::cpu>;
 using ReadArray = nb::ndarray<nb::ro, nb::device::cpu>;
+using NormalArrays = std::tuple<ReadArray, ReadArray, ReadArray, int64_t>;  // scale, shift, center, inner
 
 [[noreturn]] void refuse(const std::string& name, const std::string& expected, const std::string& got) {
     throw std::invalid_argument(name + ": expected " + expected + ", got " + got);
@@ -73,6 +76,7 @@ public:
         call.execute = is_float ? v.on_float : v.on_double;
         call.fused = is_float ? v.fused_on_float : nullptr;
         call.halves = v.halves;
+        call.normals = v.normals;
         call.current = matrix("current", current);
     }
 
@@ -108,6 +112,13 @@ public:
             found.push_back({address(array), same});
         }
         return found;
+    }
+
+    Normal normal(const NormalArrays& arrays) const {
+        const auto& [scale, shift, center, inner] = arrays;
+        const auto count = static_cast<int64_t>(scale.ndim() == 1 ? scale.shape(0) : 0);
+        if (count < 1 || inner < 1) refuse("normal", "at least one channel and inner >= 1", "none");
+        return {row("normal", scale, count), row("normal", shift, count), row("normal", center, count), count, inner};
     }
 
     static void check_count(const std::string& name, size_t got, int expected) {
@@ -165,7 +176,7 @@ void read_inputs(const Checker& checker, const Layout& l, const std::vector<Read
 void forward(const Code& code, const ReadArray& current, const std::vector<ReadArray>& states,
              const std::vector<ReadArray>& coefficients, const std::vector<int64_t>& inner,
              const std::vector<Array>& outputs, const std::vector<Array>& final_states, int threads,
-             const std::optional<std::string>& variant_name) {
+             const std::optional<std::string>& variant_name, const std::optional<NormalArrays>& normal) {
     ForwardCall call;
     const Layout& l = code.layout;
     const Checker checker(current, threads, variant_name, call);
@@ -175,6 +186,7 @@ void forward(const Code& code, const ReadArray& current, const std::vector<ReadA
     Checker::check_count("outputs", outputs.size(), l.outputs);
     for (const Array& output : outputs) call.outputs.push_back(checker.matrix("outputs", output));
     call.final_states = checker.rows("final_states", final_states, l.states);
+    if (normal) call.normal = checker.normal(*normal);
     const nb::gil_scoped_release release;
     run_forward(call);
 }
@@ -184,7 +196,8 @@ void backward(const Code& replay, const Code& code, const ReadArray& current, co
               const std::vector<std::optional<ReadArray>>& grad_outputs,
               const std::vector<std::optional<ReadArray>>& grad_states, const std::optional<Array>& grad_current,
               const std::vector<std::optional<Array>>& grad_initial, const std::vector<Array>& grad_coefficients, int threads,
-              const std::optional<std::string>& variant_name) {
+              const std::optional<std::string>& variant_name, const std::optional<NormalArrays>& normal,
+              const std::vector<Array>& grad_normal) {
     BackwardCall call;
     const Layout& l = code.layout;
     const Checker checker(current, threads, variant_name, call);
@@ -205,8 +218,30 @@ void backward(const Code& replay, const Code& code, const ReadArray& current, co
     for (size_t k = 0; k < grad_coefficients.size(); ++k) {
         call.grad_coefficients.push_back(checker.row("grad_coefficients", grad_coefficients[k], call.coefficients[k].count));
     }
+    if (normal) {
+        if (!grad_current) refuse("grad_current", "an array, where the current is normalised", "none");
+        call.normal = checker.normal(*normal);
+        Checker::check_count("grad_normal", grad_normal.size(), 2);
+        call.normal.sum = checker.row("grad_normal", grad_normal[0], call.normal.count);
+        call.normal.product = checker.row("grad_normal", grad_normal[1], call.normal.count);
+    }
     const nb::gil_scoped_release release;
     run_backward(call);
+}
+
+void spread(const ReadArray& x, const Array& g, const NormalArrays& normal, const ReadArray& slope, int threads,
+            const std::optional<std::string>& variant_name) {
+    Call sizes;
+    const Checker checker(x, threads, variant_name, sizes);
+    const Normal n = checker.normal(normal);
+    SpreadCall call;
+    call.T = sizes.T, call.N = sizes.N, call.item = sizes.item, call.threads = threads, call.normals = sizes.normals;
+    call.x = sizes.current;
+    call.g = checker.matrix("g", g);
+    call.scale = n.scale, call.shift = n.shift, call.center = n.center, call.count = n.count, call.inner = n.inner;
+    call.slope = checker.row("slope", slope, n.count);
+    const nb::gil_scoped_release release;
+    run_spread(call);
 }
 
 // Numbers of any one axis and their bits; returns how many numbers.
@@ -267,8 +302,11 @@ NB_MODULE(_machine, m) {
     m.def("pack", &pack, "numbers"_a, "bits"_a, "threads"_a, "Write zeros and ones as bits; false if there are other numbers.");
     m.def("unpack", &unpack, "bits"_a, "numbers"_a, "threads"_a, "Write bits as zeros and ones.");
     m.def("forward", &forward, "code"_a, "current"_a, "states"_a, "coefficients"_a, "inner"_a, "outputs"_a,
-          "final_states"_a, "threads"_a, "variant"_a.none() = nb::none(), "Run a forward program; results go into the arrays given.");
+          "final_states"_a, "threads"_a, "variant"_a.none() = nb::none(), "normal"_a.none() = nb::none(), "Run a forward program; results go into the arrays given.");
     m.def("backward", &backward, "replay"_a, "code"_a, "current"_a, "states"_a, "coefficients"_a, "inner"_a,
           "grad_outputs"_a, "grad_states"_a, "grad_current"_a.none(), "grad_initial"_a, "grad_coefficients"_a, "threads"_a,
-          "variant"_a.none() = nb::none(), "Run a backward program; results go into the arrays given.");
+          "variant"_a.none() = nb::none(), "normal"_a.none() = nb::none(), "grad_normal"_a = nb::list(),
+          "Run a backward program; results go into the arrays given.");
+    m.def("spread", &spread, "x"_a, "g"_a, "normal"_a, "slope"_a, "threads"_a, "variant"_a.none() = nb::none(),
+          "Carry gradients through a normalisation, in place: g = g * scale + (x - center) * slope + shift.");
 }

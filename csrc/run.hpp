@@ -41,6 +41,8 @@ struct Call {
     Execute execute = nullptr;
     const ExecuteFused* fused = nullptr;  // null for double
     const Halves* halves = nullptr;
+    const Normals* normals = nullptr;
+    Normal normal;  // of the current
     Matrix current;
     std::vector<Row> states;
     std::vector<Coefficient> coefficients;
@@ -62,7 +64,19 @@ struct BackwardCall : Call {
     std::vector<char*> grad_coefficients;  // (count,) each
 };
 
+// The gradient behind a normalisation, in place of that before it: g = g * scale + (x - center) * slope + shift.
+struct SpreadCall {
+    int64_t T = 0, N = 0;
+    ptrdiff_t item = 4;
+    int threads = 1;
+    const Normals* normals = nullptr;
+    Matrix x, g;
+    const char *scale = nullptr, *shift = nullptr, *center = nullptr, *slope = nullptr;  // (count,) each
+    int64_t count = 1, inner = 1;
+};
+
 void run_forward(const ForwardCall& call);
 void run_backward(const BackwardCall& call);
+void run_spread(const SpreadCall& call);
 
 }  // namespace ranvier
