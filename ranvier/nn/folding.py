@@ -1,6 +1,7 @@
 """Calling plain torch layers on sequences: time is folded into the batch. Axes: T time, B batch."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -69,9 +70,12 @@ class Folded(TimeAware):
         return fold(self.layer, x_TB)
 
 
-def call(name: str, layer: nn.Module, x_TB: Tensor) -> Tensor:
+def call(
+    name: str, layer: nn.Module, x_TB: Tensor, way: Callable[[nn.Module, Tensor], Tensor] | None = None
+) -> Tensor:
     """Call a layer of a container, with time if it sees time, else folded; its errors carry its name.
 
+    Args: way: how to call it, if not as it is.
     Raises: ShapeError, DtypeError that name the layer, for what torch says of a shape or type that does not fit.
     """
     timed = sees_time(layer)
@@ -82,7 +86,7 @@ def call(name: str, layer: nn.Module, x_TB: Tensor) -> Tensor:
     if torch.compiler.is_compiling():
         return _apply(layer, x_TB, timed=timed)
     try:
-        return _apply(layer, x_TB, timed=timed)
+        return _apply(layer, x_TB, timed=timed) if way is None else way(layer, x_TB)
     except (ShapeError, DtypeError, ConfigError) as error:
         raise _renamed(name, error).with_traceback(error.__traceback__) from error.__cause__
     except RanvierError:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from ranvier.core.errors import UnknownNameError
 from ranvier.core.neuron import Neuron
 from ranvier.nn.folding import as_layer, call, sees_time
 from ranvier.nn.inputs import check_finite, check_sequence
+from ranvier.nn.normed import is_pair, joins, run_pair
 from ranvier.nn.stateful import TimeAware
 from ranvier.nn.stream import Stream
 
@@ -53,8 +55,15 @@ class Sequential(TimeAware):
             _INSIDE.reset(token)
 
     def _through(self, x_TB: Tensor) -> Tensor:
-        for name, layer in self.named_children():
-            x_TB = call(name, layer, x_TB)
+        layers = list(self.named_children())
+        joined = False
+        for (name, layer), (next_name, behind) in zip(layers, [*layers[1:], ("", None)], strict=True):
+            if joined:  # this one ran together with the one before
+                joined = False
+            elif behind is not None and is_pair(layer, behind) and joins(layer, behind, x_TB):
+                x_TB, joined = call(next_name, behind, x_TB, partial(run_pair, layer)), True
+            else:
+                x_TB = call(name, layer, x_TB)
         return x_TB
 
     def stream(self, *, batch: int) -> Stream:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from ranvier.core.neuron import Neuron
 from ranvier.core.params import bind, parameters, unit_of
+from ranvier.kernels.cpu.normed import Norm
 from ranvier.kernels.dispatch import Executor
 from ranvier.kernels.dispatch import run as run_kernel
 from ranvier.kernels.plan import plan as make_plan
@@ -51,14 +52,17 @@ class Spiking(Stateful):
         """The neuron's own State."""
         return self.plan.neuron.State
 
-    def run(self, x_TB: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """Run currents (T, B, ...) from a State of (B, ...) tensors; returns spikes and the new State."""
+    def run(self, x_TB: Tensor, state: Any = None, *, norm: Norm | None = None) -> tuple[Tensor, Any]:
+        """Run currents (T, B, ...) from a State of (B, ...) tensors; returns spikes and the new State.
+
+        norm: done to the currents first, see ``ranvier.nn.normed``.
+        """
         self.check(x_TB, state)
         values = live(self, self.plan.learned)
         check_broadcast(self.title(), values, x_TB)
         watching = observer()
         plan = self.plan if watching is None else watching.plan(self, self.plan)
-        outputs, state = run_kernel(plan, x_TB, state, params=values, executor=self.executor)
+        outputs, state = run_kernel(plan, x_TB, state, params=values, executor=self.executor, norm=norm)
         if watching is not None:
             watching.see(self, outputs)
         return outputs["spikes"], state
