@@ -11,7 +11,9 @@ from ranvier.nn.dropout import Dropout
 from ranvier.nn.event_linear import EventLinear
 from ranvier.nn.feedback_linear import FeedbackLinear
 from ranvier.nn.folding import Folded
+from ranvier.nn.legendre import legendre_delay, legendre_read
 from ranvier.nn.levy_baxter import LevyBaxter
+from ranvier.nn.lmu import L2MU, LMU
 from ranvier.nn.masked_psn import MaskedPSN
 from ranvier.nn.merge import merge
 from ranvier.nn.observe import Seen, observe
@@ -34,6 +36,8 @@ from ranvier.nn.ws_conv import WSConv2d
 
 __all__ = [
     "BNTT",
+    "L2MU",
+    "LMU",
     "PSN",
     "SSA",
     "TEBN",
@@ -67,6 +71,8 @@ __all__ = [
     "decode",
     "decolle",
     "encode",
+    "legendre_delay",
+    "legendre_read",
     "merge",
     "observe",
     "run",
