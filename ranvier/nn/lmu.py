@@ -38,10 +38,10 @@ class _Wiring(Stateful):
         self.memory = nn.Linear(channels + width, width, bias=False).requires_grad_(False)
         self.hidden = nn.Linear(sum(heard), hidden, bias=False)
         with torch.no_grad():
-            for part, size in zip(torch.split(self.encode.weight, heard, 1), heard, strict=True):
+            for part, size in zip(torch.split(self.encode.weight, list(heard), 1), heard, strict=True):
                 part.uniform_(-((3 / size) ** 0.5), (3 / size) ** 0.5)
             self.encode.weight[:, inputs + hidden :] = 0
-            for part in torch.split(self.hidden.weight, heard, 1):
+            for part in torch.split(self.hidden.weight, list(heard), 1):
                 nn.init.xavier_normal_(part)
             a_DD, b_D = (x.to(self.memory.weight) for x in legendre_delay(order, theta))
             one_CC = torch.eye(channels)
