@@ -18,6 +18,7 @@ from ranvier.data.augment import (
     TimeJitter,
     merge,
 )
+from ranvier.data.cache import Cached, cached
 from ranvier.data.camera import TRIANGLE, Camera, CameraState, Pan
 from ranvier.data.columns import DeviceEvents
 from ranvier.data.download import RemoteFile, fetch
@@ -57,6 +58,7 @@ __all__ = [
     "AlphaKernel",
     "Augmentation",
     "BackgroundActivity",
+    "Cached",
     "Camera",
     "CameraState",
     "Chain",
@@ -103,6 +105,7 @@ __all__ = [
     "Voxels",
     "audio",
     "cache_folder",
+    "cached",
     "fetch",
     "formats",
     "merge",
