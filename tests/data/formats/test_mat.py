@@ -82,9 +82,7 @@ def test_broken_files_are_refused(data, words):
 def test_a_stream_that_swells_is_refused():
     empty = made(array("a", np.zeros((1 << 10, 1 << 9))), packed=True)
     assert len(empty) < 1 << 13
-    with pytest.raises(
-        FormatError, match="expected a whole zlib stream of modest size, got more than"
-    ):
+    with pytest.raises(FormatError, match="expected a whole zlib stream of modest size, got more than"):
         mat.parse(made(bytes(1 << 27), packed=True), ["a"])
     assert mat.parse(empty, ["a"])["a"].shape == (1 << 10, 1 << 9)
 
