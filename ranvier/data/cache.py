@@ -1,7 +1,8 @@
 """Encoded samples kept on disk: keyed by what a sample holds and how it is encoded, optional, safe to delete.
 
-An entry is a file of 32 bytes (BLAKE2b of what follows) and an ``.npy`` array; one that is damaged is made anew.
-Entries appear by one rename, so that several processes may fill a cache.
+An entry is a file of 32 bytes (BLAKE2b of what follows), 8 with the type of the tensor, and an ``.npy`` array, of bytes
+if all numbers are whole ones from 0 to 255, as counts of events are. One that is damaged is made anew. Entries appear
+by one rename, so that several processes may fill a cache.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ranvier import __version__
@@ -24,7 +26,7 @@ from ranvier.data.loader import LabelledSet
 from ranvier.data.places import cache_folder
 
 S = TypeVar("S")
-_DIGEST = 32
+_DIGEST, _KIND = 32, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,15 +41,15 @@ class Cached(Generic[S]):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        clips = getattr(self.samples, "clips", None)
+        content = getattr(self.samples, "content", None)
         sample: tuple[S, int] | None = None
         digest = hashlib.blake2b(self._how().encode(), digest_size=_DIGEST)
-        if clips is None:
+        if content is None:
             sample = self.samples[index]
             _add(digest, sample[0])
-        else:  # the bytes of a file tell its content without decoding them
-            digest.update(b"clip")
-            digest.update(clips[index].read())
+        else:  # the bytes of a file tell a sample without decoding it
+            digest.update(b"content")
+            digest.update(content(index))
         path = self.folder / digest.hexdigest()[:2] / digest.hexdigest()
         found = _load(path)
         if found is None:
@@ -66,6 +68,7 @@ class Cached(Generic[S]):
 def cached(samples: LabelledSet[S], encode: Callable[[S], Tensor], *, name: str = "encoded") -> Cached[S]:
     """Keep what ``encode`` gives for each sample in the cache folder, under ``name``.
 
+    A set that has ``content(index)`` tells by its bytes what a sample is; of others the sample itself is read for that.
     It pays where reading and encoding cost more than reading the tensor back. Delete the folder after a change of the
     code of an encoding of your own: its name and its numbers are in the key, its code is not.
 
@@ -127,13 +130,26 @@ def _load(path: Path) -> Tensor | None:
         return None
     if hashlib.blake2b(content[_DIGEST:], digest_size=_DIGEST).digest() != content[:_DIGEST]:
         return None
-    return torch.from_numpy(np.load(io.BytesIO(content[_DIGEST:]), allow_pickle=False))
+    start = _DIGEST + _KIND
+    kind = np.dtype(content[_DIGEST:start].decode().strip())
+    array = np.load(io.BytesIO(content[start:]), allow_pickle=False)
+    return torch.from_numpy(array.astype(kind, copy=False))
+
+
+def _small(array: NDArray[Any]) -> NDArray[Any]:
+    """Give bytes if they hold the same numbers, to the bit (-0.0 is not 0.0), else the array."""
+    if array.dtype.kind not in "fiu" or not array.size or not (array.min() >= 0 and array.max() <= 255):
+        return array
+    small = array.astype(np.uint8)
+    return small if small.astype(array.dtype).tobytes() == array.tobytes() else array
 
 
 def _store(path: Path, tensor: Tensor) -> None:
     """Write an entry; a full disk or a folder that cannot be written costs the cache, not the run."""
+    array = tensor.detach().cpu().contiguous().numpy()
     out = io.BytesIO()
-    np.save(out, tensor.detach().cpu().numpy(), allow_pickle=False)
+    out.write(array.dtype.str.encode().ljust(_KIND))
+    np.save(out, _small(array), allow_pickle=False)
     content = out.getvalue()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -75,6 +75,38 @@ def test_it_may_be_deleted_or_damaged_at_any_time(folder):
     assert torch.equal(made[1][0], wanted)
 
 
+@dataclass(frozen=True)
+class Give:
+    """Gives the same tensor for any image."""
+
+    numbers: tuple
+    kind: str
+
+    def __call__(self, image):
+        return torch.tensor(self.numbers, dtype=getattr(torch, self.kind))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "kind"),
+    [
+        ((0, 1, 255), "float32"), ((0, 1, 256), "float32"), ((0.0, -0.0), "float32"), ((0.5, 3), "float64"), ((-1, 2), "int64"),
+        ((float("nan"), 1), "float32"), ((float("inf"), 1), "float16"), ((3, 4), "int16"), ((True, False), "bool"), ((), "float32"),
+        ((7,), "uint8"),
+    ],
+)  # fmt: skip
+def test_tensors_come_back_to_the_bit(folder, numbers, kind):
+    made = cached(images(), Give(numbers, kind))
+    first, again = made[0][0], made[0][0]
+    assert first.dtype == again.dtype == getattr(torch, kind)
+    assert first.shape == again.shape
+    assert first.numpy().tobytes() == again.numpy().tobytes()
+
+
+def test_counts_take_a_byte_each(folder):
+    cached(images(), Give(tuple(range(200)) * 10, "float32"))[0]
+    assert entries(folder)[0].stat().st_size < 2000 + 200
+
+
 def test_a_folder_that_cannot_be_written_costs_the_cache_alone(folder):
     folder.parent.mkdir(parents=True)
     folder.write_text("in the way")

@@ -4,9 +4,11 @@ Source: Amir et al. 2017, CVPR, "A Low Power, Fully Event-Based Gesture Recognit
 """
 
 import csv
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,6 +87,14 @@ class Gestures:
         gesture = self.gestures[index]
         return since_first(self.trials[gesture.trial].between(gesture.start, gesture.stop)), gesture.label
 
+    def content(self, index: int) -> bytes:
+        """Give what tells a gesture from others: the checksum of its recording, and its part of it."""
+        trial, start, stop, _ = self.gestures[index]
+        recording = self.trials[trial]
+        state = recording.path.stat()
+        whole = _checksum(recording.path, state.st_size, state.st_mtime_ns)
+        return f"{whole} {recording.mode} {start} {stop}".encode()
+
     def take(self, indices: NDArray[Any]) -> "Gestures":
         """Choose gestures."""
         chosen = np.arange(len(self))[indices]
@@ -95,6 +105,12 @@ class Gestures:
             people=self.people[chosen],
             lights=tuple(self.lights[i] for i in chosen),
         )
+
+
+@lru_cache(maxsize=256)
+def _checksum(path: Path, size: int, changed: int) -> str:  # noqa: ARG001 # a file that changed is read again
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load(split: Split = "train", *, mode: Mode = "strict", download: bool = False) -> Gestures:

@@ -101,6 +101,10 @@ class Recordings:
     def __getitem__(self, index: int) -> tuple[Events, int]:
         return self.read(self.clips[index]), int(self.labels[index])
 
+    def content(self, index: int) -> bytes | bytearray:
+        """Give the bytes that tell a recording from others, undecoded."""
+        return self.clips[index].read()
+
     def take(self, indices: NDArray[Any]) -> "Recordings":
         """Choose recordings."""
         chosen = np.arange(len(self))[indices]
