@@ -27,6 +27,7 @@ from ranvier.data.formats import (
     tar,
     text,
     wav,
+    wfdb,
 )
 from ranvier.data.formats.faults import Fault, Report
 from ranvier.data.formats.interface import Format
@@ -59,4 +60,5 @@ __all__ = [
     "tar",
     "text",
     "wav",
+    "wfdb",
 ]
