@@ -209,7 +209,11 @@ def unpack_tar(source: Source, packed: Path, pattern: re.Pattern[str], *, max_by
             path = work.joinpath(*(group for group in match.groups() if group))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        work.rename(target)
+        try:
+            work.rename(target)
+        except OSError:
+            if not target.exists():  # else another process was faster
+                raise
     return target
 
 
