@@ -165,7 +165,7 @@ def _set(name: str, where: str, *, labelled: bool) -> Finding:
     try:
         count = len(getattr(sets, name).load("test"))
     except DataError:
-        return Finding(what, "absent", f"{where} holds other files", mend)
+        return Finding(what, "absent", f"{where} has no files of the test split", mend)
     except RanvierError as error:
         return Finding(what, "broken", f"{error.where}: {error.got}", f"Delete the file, then {mend}")
     return Finding(what, "good", f"{where}: {count:,} test samples")

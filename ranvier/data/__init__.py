@@ -21,6 +21,7 @@ from ranvier.data.augment import (
     TimeJitter,
     merge,
 )
+from ranvier.data.cache import Cached, cached
 from ranvier.data.camera import TRIANGLE, Camera, CameraState, Pan
 from ranvier.data.columns import DeviceEvents
 from ranvier.data.download import RemoteFile, fetch
@@ -60,6 +61,7 @@ __all__ = [
     "AlphaKernel",
     "Augmentation",
     "BackgroundActivity",
+    "Cached",
     "Camera",
     "CameraState",
     "Chain",
@@ -109,6 +111,7 @@ __all__ = [
     "Voxels",
     "audio",
     "cache_folder",
+    "cached",
     "fetch",
     "formats",
     "merge",

@@ -52,6 +52,27 @@ def test_fetching_an_unknown_set_lists_near_ones(shell):
     assert "got 'nmist'. Did you mean 'nmnist'" in result.stderr
 
 
+def test_fetching_what_must_be_got_by_hand_says_where(shell, tmp_path):
+    for name, words in (
+        ("dvs_gesture", "get DvsGesture.tar.gz at https://"),
+        ("har_wisdm", "docs/data-sets.md says how"),
+    ):
+        result = shell("data", "fetch", name)
+        told = " ".join(result.stderr.split())
+        assert result.exit_code == 2
+        assert "got a set to be got by hand" in told
+        assert words in told
+        assert f"ranvier/{name}" in "".join(told.split())
+
+
+def test_the_list_tells_licence_and_size_of_every_set(shell):
+    lines = json.loads(shell("data", "list", "--json").stdout)
+    assert len(lines) >= 43
+    assert all(line["licence"] and line["split"] and line["citation"] for line in lines)
+    sizes = {line["name"]: line["bytes"] for line in lines}
+    assert (sizes["cifar100"], sizes["har_wisdm"], sizes["dvs_gesture"]) == (168_513_733, 3_171_177, None)
+
+
 def test_a_download_that_fails_says_so_and_one_that_works_says_where(shell, tmp_path, monkeypatch):
     class Response(io.BytesIO):
         status = 200

@@ -28,6 +28,7 @@ from ranvier.data.formats import (
     tar,
     text,
     wav,
+    wfdb,
 )
 from ranvier.data.formats.faults import Fault, Report
 from ranvier.data.formats.interface import Format
@@ -65,4 +66,5 @@ __all__ = [
     "tar",
     "text",
     "wav",
+    "wfdb",
 ]

@@ -21,6 +21,7 @@ _TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8"
 _CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
 _ARRAY, _COMPRESSED, _HEADER = 14, 15, 128
 _RATIO, _ALLOWANCE = 1000, 1 << 20
+_MAX_AXES = 8
 
 
 def parse(data: bytes | bytearray, names: Iterable[str], *, where: str = "bytes") -> dict[str, NDArray[Any]]:
@@ -88,9 +89,22 @@ def _array(body: memoryview, wanted: set[str], order: str, where: str) -> tuple[
     if flags & 0xFF not in _CLASSES or flags & 0x800 or parts[3][1] not in _TYPES:  # 0x800: complex
         raise FormatError(f"{where}: array {name!r}", expected="real numbers", got=f"class {flags & 0xFF}")
     stored = np.dtype(order + _TYPES[parts[3][1]])
-    shape = tuple(np.frombuffer(parts[1][2], order + "i4").tolist())
+    shape = tuple(np.frombuffer(parts[1][2], order + "i4", len(parts[1][2]) // 4).tolist())
     count = len(parts[3][2]) // stored.itemsize
-    if not shape or min(shape) < 0 or math.prod(shape) != count:
+    if not 0 < len(shape) <= _MAX_AXES or min(shape) < 0 or math.prod(shape) != count:
         raise FormatError(f"{where}: array {name!r}", expected=f"{shape} numbers", got=f"{count} of them")
     numbers = np.frombuffer(parts[3][2], stored, count).reshape(shape, order="F")
-    return name, numbers.astype(_CLASSES[flags & 0xFF])
+    kind = np.dtype(_CLASSES[flags & 0xFF])
+    if kind.kind != "f" and not _fits(numbers, kind):
+        raise FormatError(f"{where}: array {name!r}", expected=f"numbers of {kind}", got="others")
+    with np.errstate(over="ignore"):  # a double may be too large for a float
+        return name, numbers.astype(kind)
+
+
+def _fits(numbers: NDArray[Any], kind: np.dtype[Any]) -> bool:
+    if not numbers.size or np.can_cast(numbers.dtype, kind):
+        return True
+    bounds = np.iinfo(kind)
+    # Beyond 2^53 a double cannot tell whether it fits.
+    least, most = max(bounds.min, -(1 << 53)), min(bounds.max, 1 << 53)
+    return bool(numbers.min() >= least and numbers.max() <= most)  # NaN is neither

@@ -38,7 +38,7 @@ SOURCE = Source(
         RemoteFile(url=f"https://ndownloader.figshare.com/files/{number}", name=f"{name}.zip", md5=md5)
         for name, (number, md5) in _FILES.items()
     ),
-    licence="see the publisher's page (not checked)",
+    licence="see the publisher's page",
     citation="Li, Liu, Ji, Li and Shi 2017, Front. Neurosci. 11:309",
     split="none official; as commonly done recordings 0 to 99 of a class test, 900 train",
     unpacked=("**/cifar10_*.aedat*",),

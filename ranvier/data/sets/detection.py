@@ -31,7 +31,7 @@ class Boxes(NamedTuple):
 
     def chosen(self, which: NDArray[Any] | slice) -> "Boxes":
         """Choose boxes."""
-        return self._make(column[which] for column in self)
+        return Boxes._make(column[which] for column in self)
 
     def between(self, start: int, stop: int) -> "Boxes":
         """Choose those with start <= t < stop, us."""

@@ -21,7 +21,7 @@ SOURCE = Source(
     title="DVS-Lip",
     kind="events",
     files=(RemoteFile(url=_PAGE, name="DVS-Lip.zip", md5="2dcb959255122d4cdeb6094ca282494b"),),
-    licence="see the publisher's page (not checked)",
+    licence="see the publisher's page",
     citation="Tan, Wang, Han, Cao, Wu and Zha 2022, CVPR",
     split="the publisher's folders train and test",
     unpacked=("**/t*/*/*.npy", "DVS-Lip.zip"),

@@ -3,13 +3,14 @@
 Source: Moody and Mark 2001, IEEE Eng. Med. Biol. 20(3):45; classes and split of de Chazal et al. 2004.
 """
 
+import re
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier.core.errors import FormatError, UnknownNameError
-from ranvier.data.formats import npz
+from ranvier.core.errors import ConfigError, FormatError, UnknownNameError
+from ranvier.data.formats import npz, wfdb
 from ranvier.data.sets import arrays
 from ranvier.data.sets.pack import check_labels
 from ranvier.data.sets.signals import Meaning, SignalSet, signal_set
@@ -19,6 +20,13 @@ BEATS, CONTINUOUS = "mitbih_beats.npz", "mitbih_continuous_5min.npz"
 CLASSES = ("N", "S", "V", "F", "Q")  # normal, supraventricular, ventricular, fusion, unknown
 RATE = 360.0
 _ZERO, _MILLIVOLT = 1024.0, 1 / 200
+_AAMI = {  # WFDB's number of a kind of beat -> number of its class
+    **dict.fromkeys((1, 2, 3, 11, 34), 0),  # N, L, R, j, e
+    **dict.fromkeys((4, 7, 8, 9), 1),  # a, J, A, S
+    **dict.fromkeys((5, 10), 2),  # V, E
+    6: 3,  # F
+    **dict.fromkeys((12, 13, 38), 4),  # paced, Q, f
+}
 SOURCE = Source(
     name="ecg_mitbih",
     title="MIT-BIH Arrhythmia",
@@ -35,7 +43,7 @@ SOURCE = Source(
 
 
 class Stretch(NamedTuple):
-    """The first minutes of a record."""
+    """A record, or the first minutes of one."""
 
     signal_TC: NDArray[np.float32]  # mV, both leads, 360 Hz
     beats: NDArray[np.int64]  # the sample of each R peak
@@ -69,6 +77,22 @@ def intervals(split: Split = "train") -> NDArray[np.float64]:
     pack = arrays.read(path, dict.fromkeys(names, (arrays.INTEGERS, 1)))
     arrays.check_lengths(path, pack, *names)
     return np.stack([pack[name] for name in names], 1) * (1000 / RATE)
+
+
+def record(name: str) -> Stretch:
+    """Load a whole record in its original format: ``100.hea``, ``100.dat`` and ``100.atr`` in the folder or in ``raw``.
+
+    The files of PhysioNet's mitdb 1.0.0 (physionet.org/content/mitdb) are read as they are; marks that are no beats are
+    left out.
+    Raises: ConfigError for a name that is none; DataError if it is nowhere; FormatError for broken files.
+    """
+    if not re.fullmatch(r"[0-9]{3}", name):
+        raise ConfigError("ecg_mitbih.record", expected="a record such as '100'", got=repr(name))
+    header = find(SOURCE, f"{name}.hea", f"raw/{name}.hea")
+    made, marks = wfdb.read(header), wfdb.read_annotations(find(SOURCE, f"{name}.atr", f"raw/{name}.atr"))
+    beats = np.isin(marks.types, list(_AAMI)) & (marks.samples < len(made.samples_TC))
+    labels = np.array([_AAMI[kind] for kind in marks.types[beats].tolist()], np.int64)
+    return Stretch(made.physical(), marks.samples[beats], labels)
 
 
 def records() -> tuple[str, ...]:

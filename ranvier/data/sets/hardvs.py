@@ -29,7 +29,7 @@ SOURCE = Source(
     title="HARDVS (compact events)",
     kind="events",
     files=tuple(RemoteFile(url=_PAGE, name=name, md5=md5) for name, md5 in _MD5.items()),
-    licence="see the publisher's page (not checked)",
+    licence="see the publisher's page",
     citation="Wang et al. 2022, arXiv:2211.09648",
     split="the publisher's lists train_label.txt, val_label.txt, test_label.txt",
     splits=("train", "validation", "test"),

@@ -2,7 +2,7 @@
 
 Layout: ``spikes/times`` (s, float16) and ``spikes/units`` of variable length, ``labels``, in SHD also ``extra/speaker``
 and ``extra/keys``. Times of float16 near 1 s are 0.5 to 1 ms apart: finer bins mean nothing.
-Source: Cramer, Stradmann, Schemmel and Zenke 2020, IEEE TNNLS, doi 10.1109/TNNLS.2020.3044364.
+Source: Cramer, Stradmann, Schemmel and Zenke 2022, IEEE Trans. Neural Netw. Learn. Syst. 33:2744.
 """
 
 import zipfile

@@ -27,7 +27,7 @@ SOURCE = Source(
             md5="66201824eabb0239c7ab992480b50ba3",
         ),
     ),
-    licence="see the publisher's page (not checked)",
+    licence="see the publisher's page",
     citation="Orchard, Jayawant, Cohen and Thakor 2015, Front. Neurosci. 9:437",
     split="none official; `recordings.stratified` makes one",
     splits=(),

@@ -101,6 +101,10 @@ class Recordings:
     def __getitem__(self, index: int) -> tuple[Events, int]:
         return self.read(self.clips[index]), int(self.labels[index])
 
+    def content(self, index: int) -> bytes | bytearray:
+        """Give the bytes that tell a recording from others, undecoded."""
+        return self.clips[index].read()
+
     def take(self, indices: NDArray[Any]) -> "Recordings":
         """Choose recordings."""
         chosen = np.arange(len(self))[indices]
@@ -205,7 +209,11 @@ def unpack_tar(source: Source, packed: Path, pattern: re.Pattern[str], *, max_by
             path = work.joinpath(*(group for group in match.groups() if group))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        work.rename(target)
+        try:
+            work.rename(target)
+        except OSError:
+            if not target.exists():  # else another process was faster
+                raise
     return target
 
 

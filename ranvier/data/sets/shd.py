@@ -1,6 +1,6 @@
 """SHD (Spiking Heidelberg Digits): spoken digits in German and English as spikes of a cochlea.
 
-Source: Cramer, Stradmann, Schemmel and Zenke 2020, IEEE TNNLS, doi 10.1109/TNNLS.2020.3044364.
+Source: Cramer, Stradmann, Schemmel and Zenke 2022, IEEE Trans. Neural Netw. Learn. Syst. 33:2744.
 """
 
 from ranvier.data.download import RemoteFile
@@ -16,9 +16,9 @@ SOURCE = Source(
         RemoteFile(url=_URL + "shd_train.h5.zip", name="shd_train.h5.zip", md5="f3252aeb598ac776c1b526422d90eecb"),
         RemoteFile(url=_URL + "shd_test.h5.zip", name="shd_test.h5.zip", md5="1503a5064faa34311c398fb0a1ed0a6f"),
     ),
-    licence="see the publisher's page (not checked)",
-    citation="Cramer, Stradmann, Schemmel and Zenke 2020, IEEE TNNLS, doi 10.1109/TNNLS.2020.3044364",
-    split="8,156 train, 2,264 test",
+    licence="CC BY 4.0",
+    citation="Cramer, Stradmann, Schemmel and Zenke 2022, IEEE Trans. Neural Netw. Learn. Syst. 33:2744",
+    split="8,156 train, 2,264 test; two of 12 speakers are in test alone",
     unpacked=("shd_*.h5",),
 )
 CLASSES = (

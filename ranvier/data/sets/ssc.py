@@ -1,6 +1,6 @@
 """SSC (Spiking Speech Commands): the 35 words of Google's Speech Commands v2 as spikes of a cochlea.
 
-Source: Cramer, Stradmann, Schemmel and Zenke 2020, IEEE TNNLS, doi 10.1109/TNNLS.2020.3044364.
+Source: Cramer, Stradmann, Schemmel and Zenke 2022, IEEE Trans. Neural Netw. Learn. Syst. 33:2744.
 """
 
 from ranvier.data.download import RemoteFile
@@ -20,8 +20,8 @@ SOURCE = Source(
     files=tuple(
         RemoteFile(url=f"{_URL}ssc_{part}.h5.zip", name=f"ssc_{part}.h5.zip", md5=md5) for part, md5 in _MD5.items()
     ),
-    licence="see the publisher's page (not checked)",
-    citation="Cramer, Stradmann, Schemmel and Zenke 2020, IEEE TNNLS, doi 10.1109/TNNLS.2020.3044364",
+    licence="CC BY 4.0",
+    citation="Cramer, Stradmann, Schemmel and Zenke 2022, IEEE Trans. Neural Netw. Learn. Syst. 33:2744",
     split="75,466 train, 9,981 validation, 20,382 test",
     splits=("train", "validation", "test"),
     unpacked=("ssc_*.h5",),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ranvier.core.errors import DataError, EventFormatError, FormatError, UnknownNameError
-from ranvier.data import Loader, NumWindows
+from ranvier.data import Loader, NumWindows, cached
 from ranvier.data.events import Events
 from ranvier.data.formats import aedat2, aedat3, aedat4, dat, nmnist_bin, npy, npz_events
 from ranvier.data.sets import asl_dvs, cifar10dvs, dailydvs200, dvs_gesture, dvslip, hardvs, ncaltech101, ncars
@@ -146,6 +146,11 @@ def test_gestures_are_cut_from_recordings(home, layout, tmp_path):
     assert len(train[2][0]) == 0  # an end before its start
     assert train.classes[10] == "other gestures"
     same(train.take(np.array([1]))[0][0], train[1][0])
+    assert len({made.content(index) for made in (train, test) for index in range(3)}) == 3  # the files are alike
+    kept = cached(train, NumWindows(num=4))
+    assert [kept[1][1], kept[1][1]] == [10, 10]
+    np.testing.assert_array_equal(kept[0][0], NumWindows(num=4)(train[0][0]))
+    np.testing.assert_array_equal(kept[0][0], NumWindows(num=4)(train[0][0]))
     assert not (folder / "DvsGesture").exists() or layout == "inner folder"
     if layout == "tar":  # once, into the cache, which may be deleted
         assert [p.name for p in (tmp_path / "cache" / "ranvier" / "dvs_gesture").iterdir()] == ["DvsGesture-unpacked"]

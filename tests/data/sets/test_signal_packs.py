@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from ranvier.core.errors import DataError, FormatError, UnknownNameError
+from ranvier.core.errors import ConfigError, DataError, FormatError, UnknownNameError
 from ranvier.data import Loader, same
-from ranvier.data.sets import braille_tactile, ecg_mitbih, eeg_bonn, har_wisdm, mnist1d
+from ranvier.data.sets import arrays, braille_tactile, ecg_mitbih, eeg_bonn, har_wisdm, mnist1d
 from ranvier.data.sets.signals import Meaning, signal_set
 
 
@@ -246,3 +246,29 @@ def test_the_real_stretches_beat_at_the_pace_of_a_heart(real):
     lead = made.signal_TC[:, 0] - np.median(made.signal_TC[:, 0])
     peaks = np.array([lead[max(b - 10, 0) : b + 10].max() for b in made.beats])
     assert np.median(peaks) > 5 * np.median(np.abs(lead))
+
+
+def test_the_real_record_in_its_original_format_has_the_beats_of_the_pack(real):
+    """The pack was cut by others; both must agree on every beat."""
+    real("ecg_mitbih", ecg_mitbih.BEATS, "raw/100.hea")
+    whole = ecg_mitbih.record("100")
+    assert whole.signal_TC.shape == (650_000, 2)
+    assert len(whole.beats) == 2273  # as mitdb's own tables count record 100
+    path = ecg_mitbih.find(ecg_mitbih.SOURCE, ecg_mitbih.BEATS)
+    pack = arrays.read(path, {"test_record": ("iu", 1), "test_r_sample": ("iu", 1)})
+    test = ecg_mitbih.load("test")
+    chosen = np.flatnonzero(pack["test_record"] == 100)
+    assert len(chosen) > 50
+    label = dict(zip(whole.beats.tolist(), whole.labels.tolist(), strict=True))
+    for index in chosen:
+        middle = int(pack["test_r_sample"][index])
+        assert label[middle] == test.labels[index]
+        np.testing.assert_allclose(whole.signal_TC[middle - 90 : middle + 90, :1], test[int(index)][0], atol=1e-6)
+
+
+def test_a_record_has_a_plain_name(home):
+    home("ecg_mitbih")
+    with pytest.raises(ConfigError, match="expected a record such as '100'"):
+        ecg_mitbih.record("../100")
+    with pytest.raises(DataError, match="expected 100.hea or raw/100.hea in"):
+        ecg_mitbih.record("100")
