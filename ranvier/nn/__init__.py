@@ -1,5 +1,6 @@
 """Torch modules for spiking networks: time first, no hidden state."""
 
+from ranvier.kernels.packed import PackedSpikes
 from ranvier.nn import decode, encode
 from ranvier.nn.bntt import BNTT
 from ranvier.nn.compact import compact_spikes
@@ -30,6 +31,7 @@ __all__ = [
     "EventLinear",
     "Folded",
     "MaskedPSN",
+    "PackedSpikes",
     "Recurrent",
     "Residual",
     "Seen",
