@@ -101,7 +101,7 @@ class PackedSpikes(Tensor):
         """Return the dense spikes as numbers in lists."""
         return self.dense().tolist()
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override] # torch's is not typed
         kind = str(self.dtype).removeprefix("torch.")
         return f"PackedSpikes({self.form}, shape={tuple(self.shape)}, dtype={kind}, nbytes={self.nbytes})"
 
