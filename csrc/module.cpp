@@ -244,9 +244,17 @@ void spread(const ReadArray& x, const Array& g, const NormalArrays& normal, cons
     run_spread(call);
 }
 
+Number number_type(const ReadArray& numbers) {
+    const nb::dlpack::dtype type = numbers.dtype();
+    if (type == nb::dtype<float>()) return Number::float32;
+    if (type == nb::dtype<double>()) return Number::float64;
+    if (type == nb::dlpack::dtype{static_cast<uint8_t>(nb::dlpack::dtype_code::Float), 16, 1}) return Number::float16;
+    if (type == nb::dlpack::dtype{static_cast<uint8_t>(nb::dlpack::dtype_code::Bfloat), 16, 1}) return Number::bfloat16;
+    refuse("numbers", "float32, float64, float16 or bfloat16", "another type");
+}
+
 // Numbers of any one axis and their bits; returns how many numbers.
 int64_t check_bits(const ReadArray& numbers, const ReadArray& bits, int threads) {
-    if (numbers.dtype() != nb::dtype<float>() && numbers.dtype() != nb::dtype<double>()) refuse("numbers", "float32 or float64", "another type");
     if (bits.dtype() != nb::dtype<uint8_t>()) refuse("bits", "uint8", "another type");
     for (const ReadArray* array : {&numbers, &bits}) {
         if (array->ndim() != 1 || (array->shape(0) > 1 && array->stride(0) != 1)) refuse("numbers and bits", "one axis without gaps", "others");
@@ -257,17 +265,17 @@ int64_t check_bits(const ReadArray& numbers, const ReadArray& bits, int threads)
 }
 
 bool pack(const ReadArray& numbers, const Array& bits, int threads) {
+    const Number type = number_type(numbers);
     const int64_t n = check_bits(numbers, ReadArray(bits), threads);
-    const int item = numbers.itemsize() == 4 ? 4 : 8;
     const nb::gil_scoped_release release;
-    return pack_bits(static_cast<const char*>(numbers.data()), n, item, static_cast<uint8_t*>(bits.data()), threads);
+    return pack_bits(static_cast<const char*>(numbers.data()), n, type, static_cast<uint8_t*>(bits.data()), threads);
 }
 
 void unpack(const ReadArray& bits, const Array& numbers, int threads) {
+    const Number type = number_type(ReadArray(numbers));
     const int64_t n = check_bits(ReadArray(numbers), bits, threads);
-    const int item = numbers.itemsize() == 4 ? 4 : 8;
     const nb::gil_scoped_release release;
-    unpack_bits(static_cast<const uint8_t*>(bits.data()), n, item, static_cast<char*>(numbers.data()), threads);
+    unpack_bits(static_cast<const uint8_t*>(bits.data()), n, type, static_cast<char*>(numbers.data()), threads);
 }
 
 template <Kind KIND>

@@ -1,5 +1,6 @@
 """Torch modules for spiking networks: time first, no hidden state."""
 
+from ranvier.kernels.packed import PackedSpikes
 from ranvier.nn import attention, decode, encode
 from ranvier.nn.attention import SSA, AttentionProduct
 from ranvier.nn.bntt import BNTT
@@ -49,6 +50,7 @@ __all__ = [
     "Folded",
     "LevyBaxter",
     "MaskedPSN",
+    "PackedSpikes",
     "PaddedBatchNorm2d",
     "Recurrent",
     "RepConv",

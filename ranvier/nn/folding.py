@@ -12,6 +12,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 
 from ranvier.core.errors import ConfigError, DtypeError, RanvierError, ShapeError
 from ranvier.core.neuron import Neuron
+from ranvier.kernels.packed import Form
 from ranvier.nn.learned import stranger
 from ranvier.nn.spiking import Spiking
 from ranvier.nn.stateful import TimeAware
@@ -22,13 +23,14 @@ def sees_time(layer: nn.Module) -> bool:
     return any(isinstance(module, TimeAware) for module in layer.modules())
 
 
-def as_layer(where: str, layer: Any) -> nn.Module:
+def as_layer(where: str, layer: Any, spikes: Form = "dense") -> nn.Module:
     """Turn what a container is given into a layer: a neuron description becomes ``Spiking``.
 
+    Args: spikes: how such a neuron hands its spikes on.
     Raises: ConfigError for anything that is neither a neuron nor a module.
     """
     if isinstance(layer, Neuron):
-        return Spiking(layer)
+        return Spiking(layer, spikes=spikes)
     if isinstance(layer, nn.Module):
         return layer
     raise stranger(where, layer, expected="a torch module or a neuron description")

@@ -9,6 +9,7 @@ from ranvier.core.params import bind, parameters, unit_of
 from ranvier.kernels.cpu.normed import Norm
 from ranvier.kernels.dispatch import Executor
 from ranvier.kernels.dispatch import run as run_kernel
+from ranvier.kernels.packed import Form, checked_form, handed_on
 from ranvier.kernels.plan import plan as make_plan
 from ranvier.nn.learned import adopt, check_broadcast, checked_dt, checked_executor, live
 from ranvier.nn.observe import observer
@@ -23,14 +24,20 @@ class Spiking(Stateful):
             value; they are buffers of the layer.
         dt: time step, ms. learn: names of neuron parameters that training may change, such as ("tau_m",).
         executor: who computes; "auto" lets device and installation decide.
+        spikes: how they are handed on: "dense", or as ``PackedSpikes`` of the form "bits" (a neuron that gives 0 and 1)
+            or "uint8" (whole numbers from 0 to 255). Values and gradients are the same. Compiled
+            and exported networks hand them on dense.
     Attributes: neuron parameters that are learned or tensors, under their own names, also in ``state_dict``.
-    Raises: ShapeError, DtypeError, StateError for an input or state that does not fit.
+    Raises: ShapeError, DtypeError, StateError for an input or state that does not fit; ConfigError for spikes that do
+        not fit their form.
     """
 
     def __init__(
-        self, neuron: Neuron, *, dt: str | float = 1.0, learn: tuple[str, ...] = (), executor: Executor = "auto"
-    ) -> None:
+        self, neuron: Neuron, *, dt: str | float = 1.0, learn: tuple[str, ...] = (), executor: Executor = "auto",
+        spikes: Form = "dense",
+    ) -> None:  # fmt: skip
         super().__init__()
+        self.spikes = checked_form("Spiking", spikes)
         self.executor = checked_executor("Spiking", executor)
         self.plan = make_plan(adopt(self, neuron, learn), dt=checked_dt("Spiking", dt))
         self.learn = tuple(learn)
@@ -63,6 +70,7 @@ class Spiking(Stateful):
         watching = observer()
         plan = self.plan if watching is None else watching.plan(self, self.plan)
         outputs, state = run_kernel(plan, x_TB, state, params=values, executor=self.executor, norm=norm)
+        outputs["spikes"] = handed_on(outputs["spikes"], self.spikes, where=self.title())
         if watching is not None:
             watching.see(self, outputs)
         return outputs["spikes"], state
@@ -73,7 +81,8 @@ class Spiking(Stateful):
 
     def extra_repr(self) -> str:
         """Show the neuron, its numbers and what is learned."""
-        return summary(self, self.plan.neuron, dt=self.dt)
+        handed = "" if self.spikes == "dense" else f", spikes={self.spikes}"
+        return summary(self, self.plan.neuron, dt=self.dt) + handed
 
     def describe(self) -> str:
         """Say in a few lines what the neuron is, with units, and which parameters are learned."""

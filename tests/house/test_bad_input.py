@@ -96,10 +96,6 @@ BAD_INPUTS = {
         torch.ones(FRAMES, dtype=torch.int64), DtypeError,
         "Sequential: expected a floating input, got torch.int64. Convert it by .float().",
     ),
-    "bytes": (
-        torch.ones(FRAMES, dtype=torch.uint8), DtypeError,
-        "Sequential: expected a floating input, got torch.uint8. Convert it by .float().",
-    ),
     "another precision": (
         torch.ones(FRAMES, dtype=torch.float64), DtypeError,
         'Conv2d "0": expected an input of torch.float32, as its weights, got torch.float64. '
