@@ -79,15 +79,32 @@ def _cpu() -> Iterator[Finding]:
         mend = "Works without, slower. Use a wheel, or pip install ranvier anew with a C++ compiler and cmake at hand."
         yield Finding("C++ kernel", "slow", absence, mend)
         return
-    from ranvier.kernels.cpu import _machine
 
-    best, *others = _machine.variants()
+    best, *others = machine.EXTENSION.module("doctor").variants()
     words = f"runs {_SETS.get(best, best)}" + (f" (this processor also has {', '.join(others)})" if others else "")
     if _differs("cpu"):
         mend = 'Please report it with this output; until then use executor="reference".'
         yield Finding("C++ kernel", "broken", f"{words}, but a trial run differs from the plain reference", mend)
     else:
         yield Finding("C++ kernel", "good", f"{words}; a trial run gives the spikes of the plain reference")
+
+
+def _extensions() -> Iterator[Finding]:
+    """Look at the other compiled modules; each has a plain twin."""
+    from ranvier.data.formats import native as decoders
+    from ranvier.kernels.recurrent import loop
+    from ranvier.kernels.sparse import native as events
+
+    parts = {
+        "recurrent loop": loop.EXTENSION,
+        "event-driven kernel": events.EXTENSION,
+        "event decoders": decoders.EXTENSION,
+    }
+    for what, extension in parts.items():
+        if (absence := extension.absence()) is None:
+            yield Finding(what, "good", f"{extension.what}, compiled")
+        else:
+            yield Finding(what, "slow", absence, f"Works without, slower. {extension.mend}")
 
 
 _SETS = {"avx512": "AVX-512", "avx2": "AVX2", "baseline": "the baseline instructions of its processor family"}
@@ -180,4 +197,4 @@ def _folders() -> Iterator[Finding]:
             yield Finding(what, "broken", f"{home} is not writable", "Mend its permissions, or use --runs elsewhere.")
 
 
-_LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (_python, _torch, _cpu, _gpu, _data, _folders)
+_LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (_python, _torch, _cpu, _extensions, _gpu, _data, _folders)

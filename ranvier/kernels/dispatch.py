@@ -68,7 +68,9 @@ def run(
     elif programs is None:
         outputs, state = reference.run(neuron, current_TB.to(dtype), state, dt=plan.dt, outputs=plan.outputs)
     else:
-        outputs, state = _run_programs(plan, programs, current_TB, state, values, executor, is_direct=is_direct, norm=norm)
+        outputs, state = _run_programs(
+            plan, programs, current_TB, state, values, executor, is_direct=is_direct, norm=norm
+        )
     return Run({name: value.to(current_TB.dtype) for name, value in outputs.items()}, state)
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ranvier.core.errors import ConfigError
+from ranvier.core.extension import load
 
 SMALLEST = 64 * 1024  # bytes; below, PyTorch's own memory is as fast
 VARIABLE = "RANVIER_BUFFERS_MIB"  # environment: the limit at start, in MiB
@@ -49,12 +50,11 @@ def _checked(value: object, where: str) -> int:
 @lru_cache(maxsize=1)
 def _native() -> object | None:
     """Import the extension and tell it the limit; None where it is absent."""
-    try:
-        from ranvier.kernels.cpu import _machine
-    except ImportError:
+    machine = load("ranvier.kernels.cpu._machine")
+    if isinstance(machine, str):
         return None
-    _machine.limit_buffers(_limit()[0] * MIB)
-    return _machine
+    machine.limit_buffers(_limit()[0] * MIB)
+    return machine
 
 
 def buffer_limit() -> int:

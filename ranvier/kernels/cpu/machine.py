@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined] # public, though not marked so
 
-from ranvier.core.errors import ExecutorError
+from ranvier.core.extension import Extension
 from ranvier.core.program import Program, parse, prune
 from ranvier.kernels.cpu.buffers import fresh
 from ranvier.kernels.cpu.encode import encode
@@ -26,32 +26,20 @@ if TYPE_CHECKING:
 # neuron n is of channel (n // inner) % C. center is the mean, which sums of gradients are taken around.
 Normal = tuple[Tensor, Tensor, Tensor, int]
 
-
-@lru_cache(maxsize=1)
-def _load() -> ModuleType | str:
-    """Import the extension, late; return it, or why it cannot be used."""
-    try:
-        from ranvier.kernels.cpu import _machine
-    except ImportError as error:
-        return f"the compiled extension ranvier.kernels.cpu._machine cannot be imported ({error})"
-    module: ModuleType = _machine
-    return module
+EXTENSION = Extension(
+    "ranvier.kernels.cpu._machine",
+    "the C++ vector machine",
+    mend='Install a wheel that has it, or build from source with a C++ compiler, or use executor="reference".',
+)
 
 
 def absence() -> str | None:
     """Say why the machine cannot be used here; None if it can."""
-    loaded = _load()
-    return loaded if isinstance(loaded, str) else None
+    return EXTENSION.absence()
 
 
 def _machine() -> ModuleType:
-    loaded = _load()
-    if isinstance(loaded, str):
-        raise ExecutorError(
-            'executor "cpu"', expected="the C++ vector machine", got=loaded,
-            mend='Install a wheel that has it, or build from source with a C++ compiler, or use executor="reference".',
-        )  # fmt: skip
-    return loaded
+    return EXTENSION.module('executor "cpu"')
 
 
 def _opcodes() -> dict[str, int]:
