@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ranvier.core.errors import ConfigError, ShapeError
 from ranvier.data import passes
-from ranvier.data.columns import DeviceEvents, add_up, at_least, first_time, host_cells, microseconds, positive
+from ranvier.data.columns import DeviceEvents, add_up, at_least, first_time, host_cells, microseconds, places, positive
 from ranvier.data.events import Events
 
 Values = Literal["counts", "binary"]
@@ -57,7 +57,7 @@ class TimeWindows:
             mend = "Frame a part of it (events.between) or use longer windows."
             raise ShapeError("TimeWindows", expected="at most 2^31 values", got=f"{num_frames} frames", mend=mend)
         times = start + np.minimum(np.arange(num_frames + 1) * window, span)
-        return _accumulate(events, _places(events, times), self.values, self.shrink)
+        return _accumulate(events, places(events, times), self.values, self.shrink)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ class NumWindows:
         else:
             span = microseconds(self.duration, "duration")
         times = start - (-np.arange(self.num + 1) * span // self.num)
-        return _accumulate(events, _places(events, times), self.values, self.shrink)
+        return _accumulate(events, places(events, times), self.values, self.shrink)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,13 +170,6 @@ class CountOrTimeWindows:
 
 
 Framing = TimeWindows | NumWindows | EqualCounts | CountWindows | CountOrTimeWindows
-
-
-def _places(events: Events | DeviceEvents, times: Whole) -> Whole:
-    """Find the first event at or after each time (us)."""
-    if isinstance(events, Events):
-        return events.t.searchsorted(times)
-    return torch.searchsorted(events.t, torch.from_numpy(times).to(events.t.device)).cpu().numpy()
 
 
 def _accumulate(events: Events | DeviceEvents, borders: Whole, values: Values, shrink: int) -> Tensor:

@@ -64,7 +64,8 @@ def player(
 def _one_of(every: int, number: int) -> NDArray[np.int64]:
     """Choose one of each ``every`` indices, scattered: a fixed step draws stripes where a sensor is read in rows."""
     first = np.arange(0, number, every)
-    return np.minimum(first + np.random.default_rng(0).integers(0, every, first.size), number - 1)
+    last: NDArray[np.int64] = np.minimum(first + np.random.default_rng(0).integers(0, every, first.size), number - 1)
+    return last
 
 
 def _duration(seconds: float) -> tuple[str, str]:
