@@ -29,6 +29,10 @@ int64_t unsound(const Columns& events);
 // Frames of `exact` events or more are counted in integers, since a float counts no further than 2^24.
 int64_t frames(const Columns& events, const int64_t* borders, int64_t num_frames, int64_t shrink, int64_t exact, float* out);
 
+// The borders of frames at equal steps: the first event at or after start + min(ceil(k step / parts), cap), for k from 0
+// to num_frames, by time; or, without times, that number itself.
+void borders(const Columns& events, int64_t start, int64_t step, int64_t parts, int64_t cap, int64_t num_frames, int64_t* out);
+
 // Bins of (channels, H, W), bilinear in time, in whole multiples of 2^-32; channels 1: signed, 2: split by polarity.
 int64_t voxels(const Columns& events, int64_t start, int64_t span, int64_t num_bins, int64_t channels, float* out);
 

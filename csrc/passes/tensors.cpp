@@ -62,6 +62,22 @@ int64_t frames(const Columns& e, const int64_t* borders, int64_t num_frames, int
     return -1;
 }
 
+void borders(const Columns& e, int64_t start, int64_t step, int64_t parts, int64_t cap, int64_t num_frames, int64_t* out) {
+    const int64_t* from = e.t;
+    for (int64_t k = 0; k <= num_frames; ++k) {
+        const auto whole = (static_cast<unsigned __int128>(k) * static_cast<uint64_t>(step) + static_cast<uint64_t>(parts - 1)) / static_cast<uint64_t>(parts);
+        const int64_t mark = whole < static_cast<uint64_t>(cap) ? static_cast<int64_t>(whole) : cap;
+        if (e.t == nullptr) {
+            out[k] = mark;
+            continue;
+        }
+        int64_t time;
+        if (__builtin_add_overflow(start, mark, &time)) time = start < 0 ? INT64_MIN : INT64_MAX;
+        from = std::lower_bound(from, e.t + e.num, time);
+        out[k] = from - e.t;
+    }
+}
+
 int64_t voxels(const Columns& events, int64_t start, int64_t span, int64_t num_bins, int64_t channels, float* out) {
     const Columns e = events;  // a copy of its own, which no write can change
     const int64_t plane = e.height * e.width, size = channels * plane, steps = std::max<int64_t>(num_bins - 1, 1);

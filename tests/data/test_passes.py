@@ -103,3 +103,30 @@ def test_results_of_another_size_are_refused():
         extension.voxels(events.t, *columns, 0, 10, 2, 2, out)
     with pytest.raises(ValueError, match="one length"):
         extension.voxels(events.t, events.x[1:], *columns[1:], 0, 10, 1, 2, out)
+
+
+@given(
+    num=st.integers(0, 200),
+    seed=st.integers(0, 20),
+    by_time=st.booleans(),
+    start=st.integers(-60_000, 60_000),
+    step=st.integers(0, 70_000),
+    parts=st.integers(1, 30),
+    windows=st.integers(1, 30),
+)
+def test_the_marks_of_a_ruler_are_those_of_numpy(num, seed, by_time, start, step, parts, windows):
+    events = recording(num, seed)
+    ruler = passes.Ruler(by_time, start if by_time else 0, step, parts, 50_000 if by_time else num, windows)
+    borders = np.searchsorted(events.t, ruler.marks()) if by_time else ruler.marks()
+    want = frames._by_numpy(events, borders, 1, events.size)
+    np.testing.assert_array_equal(passes.measured(events, ruler, 1, windows * 70), want)
+
+
+def test_rulers_that_make_no_sense_are_refused():
+    events = recording(9)
+    columns, out = (events.x, events.y, events.polarity, events.size), np.zeros(70, np.float32)
+    for ruler in ((0, -1, 1, 9, 1), (0, 1, 0, 9, 1), (0, 1, 1, -9, 1), (0, 1, 1, 10, 1)):
+        with pytest.raises(ValueError, match=r"steps that do not fall|within the events"):
+            passes.native().measured(None, *columns, ruler, 1, 99, out)
+    with pytest.raises(ValueError, match="a result of"):
+        passes.native().measured(events.t, *columns, (0, 1, 1, 9, 2), 1, 99, out)

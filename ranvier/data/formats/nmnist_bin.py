@@ -55,7 +55,10 @@ def _columns(
     words = np.ndarray((count,), ">u4", data, 1, (RECORD,)) if count else np.zeros(0, np.uint32)
     t = words.astype(np.int64)
     t &= _T_MAX
-    t += OVERFLOW_US * markers_before
+    if markers_before:
+        t += OVERFLOW_US * markers_before
+    if not count or y.max() < OVERFLOW_Y:
+        return t, x, y, polarity, None
     markers = y == OVERFLOW_Y
     if not markers.any():
         return t, x, y, polarity, None
