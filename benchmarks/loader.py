@@ -8,6 +8,8 @@ the page cache, on one thread, in one process and, for tonic, with two workers a
 sides define the same frames if the number of events is a multiple of 10, so recordings are cut to one, and every batch
 must agree before anything is timed; frames of equal time differ by the last events, which tonic leaves out.
 
+The environment of tonic: ``crosscheck/environments.sh events``.
+
 The physical limit is the time to copy the bytes of the files and to write the bytes of the batches, at the bandwidth
 that was measured in the same minute. Where other jobs share the machine, the time of the processor that a contender
 took says more than the time that passed; both are given.

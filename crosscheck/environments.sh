@@ -3,6 +3,7 @@
 #
 #   crosscheck/environments.sh        make what is missing, or made from other pins
 #   crosscheck/environments.sh run    and run the checks, which write crosscheck/results.json; print the README's table
+#   crosscheck/environments.sh events make that of tonic, and run the benchmarks of transforms and loaders beside it
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3.11}
@@ -19,6 +20,13 @@ make() { # name, requirements with dependencies, requirements without
     cat "$@" > "$home/pins"
 }
 
+if [ "${1:-}" = events ]; then
+    make tonic crosscheck/requirements-tonic.txt crosscheck/requirements-tonic-nodeps.txt
+    for name in transforms loader; do
+        PYTHONPATH=. .crosscheck/tonic/bin/python benchmarks/$name.py --out benchmarks/$name.json
+    done
+    exit
+fi
 make peers crosscheck/requirements-peers.txt crosscheck/requirements-peers-nodeps.txt
 make simulators crosscheck/requirements-simulators.txt
 if [ "${1:-}" = run ]; then

@@ -1,10 +1,15 @@
 // The Python module: checks lengths and sizes, then runs a pass without the lock.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/tuple.h>
 
+#include <optional>
 #include <stdexcept>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "passes.hpp"
 
@@ -40,6 +45,14 @@ int64_t py_unsound(const Times& t, const Pixels& x, const Pixels& y, const Polar
     return unsound(e);
 }
 
+int64_t py_nmnist(const Column<uint8_t>& records, const Size& size, const Result<int64_t>& t, const Result<int16_t>& x,
+                  const Result<int16_t>& y, const Result<uint8_t>& p) {
+    const size_t num = records.size() / 5;
+    check(t.size() == num && x.size() == num && y.size() == num && p.size() == num, "nmnist: expected columns of one event for each 5 bytes");
+    nb::gil_scoped_release released;
+    return nmnist(records.data(), static_cast<int64_t>(num), size.first, size.second, t.data(), x.data(), y.data(), p.data());
+}
+
 int64_t py_frames(const Pixels& x, const Pixels& y, const Polarities& p, const Size& size, const Times& borders,
                   int64_t shrink, int64_t exact, const Result<float>& out) {
     const Columns e = columns(nullptr, x.size(), x, y, &p, size);
@@ -52,6 +65,21 @@ int64_t py_frames(const Pixels& x, const Pixels& y, const Polarities& p, const S
     check(good, "frames: expected borders that never fall, within the events");
     nb::gil_scoped_release released;
     return frames(e, borders.data(), num, shrink, exact, out.data());
+}
+
+int64_t py_measured(const std::optional<Times>& t, const Pixels& x, const Pixels& y, const Polarities& p, const Size& size,
+                    const std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t>& ruler, int64_t shrink, int64_t exact,
+                    const Result<float>& out) {
+    const auto [start, step, parts, cap, num] = ruler;
+    const Columns e = columns(t ? t->data() : nullptr, t ? t->size() : x.size(), x, y, &p, size);
+    check(shrink >= 1 && step >= 0 && parts >= 1 && cap >= 0 && num >= 0, "frames: expected shrink >= 1 and steps that do not fall");
+    check(t || cap <= e.num, "frames: expected borders within the events");
+    const int64_t cells = 2 * ((e.height + shrink - 1) / shrink) * ((e.width + shrink - 1) / shrink);
+    check(static_cast<int64_t>(out.size()) == num * cells, "frames: expected a result of (T, 2, H, W)");
+    nb::gil_scoped_release released;
+    std::vector<int64_t> found(num + 1);
+    borders(e, start, step, parts, cap, num, found.data());
+    return frames(e, found.data(), num, shrink, exact, out.data());
 }
 
 int64_t py_voxels(const Times& t, const Pixels& x, const Pixels& y, const Polarities& p, const Size& size, int64_t start,
@@ -98,7 +126,9 @@ NB_MODULE(_passes, m) {
     using namespace ranvier::passes;
     m.doc() = "Passes over event columns. Each returns the number of the first event off the sensor, or -1.";
     m.def("unsound", &py_unsound, "t"_a, "x"_a, "y"_a, "polarity"_a, "size"_a);
+    m.def("nmnist", &py_nmnist, "records"_a, "size"_a, "t"_a.noconvert(), "x"_a.noconvert(), "y"_a.noconvert(), "polarity"_a.noconvert());
     m.def("frames", &py_frames, "x"_a, "y"_a, "polarity"_a, "size"_a, "borders"_a, "shrink"_a, "exact"_a, "out"_a.noconvert());
+    m.def("measured", &py_measured, "t"_a.none(), "x"_a, "y"_a, "polarity"_a, "size"_a, "ruler"_a, "shrink"_a, "exact"_a, "out"_a.noconvert());
     m.def("voxels", &py_voxels, "t"_a, "x"_a, "y"_a, "polarity"_a, "size"_a, "start"_a, "span"_a, "num_bins"_a, "channels"_a, "out"_a.noconvert());
     m.def("supported", &py_supported, "t"_a, "x"_a, "y"_a, "size"_a, "window"_a, "num"_a, "kept"_a.noconvert());
     m.def("dense", &py_dense, "t"_a, "x"_a, "y"_a, "size"_a, "window"_a, "radius"_a, "num"_a, "kept"_a.noconvert());

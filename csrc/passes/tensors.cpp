@@ -44,6 +44,22 @@ int64_t unsound(const Columns& events) {
     return -1;
 }
 
+int64_t nmnist(const uint8_t* records, int64_t num, int64_t height, int64_t width, int64_t* t, int16_t* x, int16_t* y, uint8_t* polarity) {
+    constexpr int64_t RECORD = 5, MARKER = 240;
+    const int64_t rows = std::min(height, MARKER);  // y = 240 is no row but an overflow of the time
+    int64_t before = 0;
+    for (int64_t i = 0; i < num; ++i) {
+        const uint8_t* r = records + RECORD * i;
+        const int64_t time = (int64_t{r[2]} & 127) << 16 | int64_t{r[3]} << 8 | r[4];
+        if ((r[0] >= width) | (r[1] >= rows) | (time < before)) return i;
+        t[i] = before = time;
+        x[i] = r[0];
+        y[i] = r[1];
+        polarity[i] = r[2] >> 7;
+    }
+    return -1;
+}
+
 int64_t frames(const Columns& e, const int64_t* borders, int64_t num_frames, int64_t shrink, int64_t exact, float* out) {
     const int64_t width = (e.width + shrink - 1) / shrink, plane = (e.height + shrink - 1) / shrink * width;
     std::vector<uint32_t> whole;
@@ -60,6 +76,22 @@ int64_t frames(const Columns& e, const int64_t* borders, int64_t num_frames, int
         if (bad >= 0) return bad;
     }
     return -1;
+}
+
+void borders(const Columns& e, int64_t start, int64_t step, int64_t parts, int64_t cap, int64_t num_frames, int64_t* out) {
+    const int64_t* from = e.t;
+    for (int64_t k = 0; k <= num_frames; ++k) {
+        const auto whole = (static_cast<unsigned __int128>(k) * static_cast<uint64_t>(step) + static_cast<uint64_t>(parts - 1)) / static_cast<uint64_t>(parts);
+        const int64_t mark = whole < static_cast<uint64_t>(cap) ? static_cast<int64_t>(whole) : cap;
+        if (e.t == nullptr) {
+            out[k] = mark;
+            continue;
+        }
+        int64_t time;
+        if (__builtin_add_overflow(start, mark, &time)) time = start < 0 ? INT64_MIN : INT64_MAX;
+        from = std::lower_bound(from, e.t + e.num, time);
+        out[k] = from - e.t;
+    }
 }
 
 int64_t voxels(const Columns& events, int64_t start, int64_t span, int64_t num_bins, int64_t channels, float* out) {

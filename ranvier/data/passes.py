@@ -5,6 +5,8 @@ or torch form, which says what is right: results are the same bit for bit.
 Letters: E events, T frames, B bins, C channels, H W space.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,8 +15,37 @@ from ranvier.data.events import Events, first_bad
 from ranvier.data.native import native
 
 Whole = NDArray[np.int64]
+
+
+class Ruler(NamedTuple):
+    """Marks at equal steps: start + min(ceil(k step / parts), cap) for k from 0 to num, by time (us) or by count."""
+
+    by_time: bool
+    start: int
+    step: int
+    parts: int
+    cap: int
+    num: int
+
+    def marks(self) -> Whole:
+        """Give the marks: (num + 1,)."""
+        return self.start + np.minimum(-(-np.arange(self.num + 1) * self.step // self.parts), self.cap)
+
+
 _EXACT = 1 << 24  # a float32 counts no further
 _MOST_PIXELS = 1 << 24  # memory of a pass: some bytes a pixel of the sensor
+
+
+def nmnist(records: bytes | bytearray, size: tuple[int, int]) -> Events | None:
+    """Decode and judge the records of an N-MNIST .bin in one pass; None if there is anything to say about them."""
+    if (extension := native()) is None:
+        return None
+    num = len(records) // 5
+    t, x, y = np.empty(num, np.int64), np.empty(num, np.int16), np.empty(num, np.int16)
+    polarity = np.empty(num, np.uint8)
+    if extension.nmnist(np.frombuffer(records, np.uint8), size, t, x, y, polarity) >= 0:
+        return None
+    return Events(t, x, y, polarity, size)
 
 
 def frames(events: Events, borders: Whole, shrink: int, num_values: int) -> NDArray[np.float32] | None:
@@ -23,6 +54,18 @@ def frames(events: Events, borders: Whole, shrink: int, num_values: int) -> NDAr
         return None
     out = np.empty(num_values, np.float32)
     _judge(events, extension.frames(events.x, events.y, events.polarity, events.size, borders, shrink, _EXACT, out))
+    return out
+
+
+def measured(events: Events, ruler: Ruler, shrink: int, num_values: int) -> NDArray[np.float32] | None:
+    """Count the events between the marks of a ruler as ``frames`` does: (num_values,), T 2 H W."""
+    if (extension := native()) is None:
+        return None
+    out = np.empty(num_values, np.float32)
+    t = events.t if ruler.by_time else None
+    _judge(
+        events, extension.measured(t, events.x, events.y, events.polarity, events.size, ruler[1:], shrink, _EXACT, out)
+    )
     return out
 
 

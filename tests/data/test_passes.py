@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from ranvier.core.errors import ShapeError
 from ranvier.data import Events, NumWindows, TimeWindows, Voxels, frames, passes
+from ranvier.data.events import first_bad
+from ranvier.data.formats import nmnist_bin
 from ranvier.data.transforms import voxels
 
 pytestmark = pytest.mark.skipif(passes.native() is None, reason="the extension is not built")
@@ -103,3 +105,46 @@ def test_results_of_another_size_are_refused():
         extension.voxels(events.t, *columns, 0, 10, 2, 2, out)
     with pytest.raises(ValueError, match="one length"):
         extension.voxels(events.t, events.x[1:], *columns[1:], 0, 10, 1, 2, out)
+
+
+@given(
+    num=st.integers(0, 200),
+    seed=st.integers(0, 20),
+    by_time=st.booleans(),
+    start=st.integers(-60_000, 60_000),
+    step=st.integers(0, 70_000),
+    parts=st.integers(1, 30),
+    windows=st.integers(1, 30),
+)
+def test_the_marks_of_a_ruler_are_those_of_numpy(num, seed, by_time, start, step, parts, windows):
+    events = recording(num, seed)
+    ruler = passes.Ruler(by_time, start if by_time else 0, step, parts, 50_000 if by_time else num, windows)
+    borders = np.searchsorted(events.t, ruler.marks()) if by_time else ruler.marks()
+    want = frames._by_numpy(events, borders, 1, events.size)
+    np.testing.assert_array_equal(passes.measured(events, ruler, 1, windows * 70), want)
+
+
+@given(num=st.integers(0, 200), seed=st.integers(0, 20), last=st.sampled_from([1, 300, 1 << 23]), fault=st.booleans())
+def test_records_of_nmnist_are_those_of_numpy_or_left_to_it(num, seed, last, fault):
+    events = recording(num, seed, last=last, size=(240, 256))
+    data = bytearray(nmnist_bin.to_bytes(events))
+    if fault and num:
+        r = np.random.default_rng(seed)
+        data[r.integers(len(data))] = r.integers(256)
+    t, x, y, polarity, kept = nmnist_bin._columns(data, num, 0)
+    sound = kept is None and first_bad(t, x, y, polarity, (240, 256)) is None
+    got = passes.nmnist(data, (240, 256))
+    assert (got is not None) == sound
+    if got is not None:
+        for column, want in zip((got.t, got.x, got.y, got.polarity), (t, x, y, polarity), strict=True):
+            np.testing.assert_array_equal(column, want)
+
+
+def test_rulers_that_make_no_sense_are_refused():
+    events = recording(9)
+    columns, out = (events.x, events.y, events.polarity, events.size), np.zeros(70, np.float32)
+    for ruler in ((0, -1, 1, 9, 1), (0, 1, 0, 9, 1), (0, 1, 1, -9, 1), (0, 1, 1, 10, 1)):
+        with pytest.raises(ValueError, match=r"steps that do not fall|within the events"):
+            passes.native().measured(None, *columns, ruler, 1, 99, out)
+    with pytest.raises(ValueError, match="a result of"):
+        passes.native().measured(events.t, *columns, (0, 1, 1, 9, 2), 1, 99, out)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.core.errors import FormatError, ShapeError
+from ranvier.data import passes
 from ranvier.data.events import Events, first_bad
 from ranvier.data.formats import native
 from ranvier.data.formats.interface import ByteReader, Chunk, Columns, Decoded, Format, Mark, leftover, no_columns
@@ -39,6 +40,8 @@ def parse(data: bytes | bytearray, *, size: tuple[int, int] = (34, 34), where: s
     if rest := len(data) % RECORD:
         at = len(data) - rest
         raise FormatError(f"{where}: byte {at}", expected=f"records of {RECORD} bytes", got=f"{rest} bytes at the end")
+    if (sound := passes.nmnist(data, size)) is not None:
+        return sound
     t, x, y, polarity, kept = _columns(data, len(data) // RECORD, 0)
     if (bad := first_bad(t, x, y, polarity, size)) is not None:
         record = bad[0] if kept is None else int(kept[bad[0]])
@@ -56,7 +59,10 @@ def _columns(
     words = np.ndarray((count,), ">u4", data, 1, (RECORD,)) if count else np.zeros(0, np.uint32)
     t = words.astype(np.int64)
     t &= _T_MAX
-    t += OVERFLOW_US * markers_before
+    if markers_before:
+        t += OVERFLOW_US * markers_before
+    if not count or y.max() < OVERFLOW_Y:
+        return t, x, y, polarity, None
     markers = y == OVERFLOW_Y
     if not markers.any():
         return t, x, y, polarity, None

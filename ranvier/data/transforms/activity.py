@@ -5,8 +5,7 @@ All three look at the past only, so they can run as the events come.
 
 from dataclasses import dataclass
 
-from ranvier.data.columns import at_least, positive
-from ranvier.data.events import Events
+from ranvier.data.columns import AnyEvents, at_least, positive
 from ranvier.data.transforms.past import dense, supported
 
 
@@ -25,9 +24,9 @@ class BackgroundActivity:
     def __post_init__(self) -> None:
         positive(self.tau, "BackgroundActivity.tau")
 
-    def __call__(self, events: Events) -> Events:
+    def __call__(self, events: AnyEvents) -> AnyEvents:
         """Return the events that are kept, in order: (E',), E' <= E."""
-        return events[supported(events, window=positive(self.tau, "tau"), num=1)]
+        return supported(events, window=positive(self.tau, "tau"), num=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +49,9 @@ class STCF:
         positive(self.tau, "STCF.tau")
         at_least("STCF.num", self.num, 1)
 
-    def __call__(self, events: Events) -> Events:
+    def __call__(self, events: AnyEvents) -> AnyEvents:
         """Return the events that are kept, in order: (E',), E' <= E."""
-        return events[supported(events, window=positive(self.tau, "tau"), num=self.num)]
+        return supported(events, window=positive(self.tau, "tau"), num=self.num)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +73,7 @@ class Neighbourhood:
         at_least("Neighbourhood.radius", self.radius, 1)
         at_least("Neighbourhood.num", self.num, 1)
 
-    def __call__(self, events: Events) -> Events:
+    def __call__(self, events: AnyEvents) -> AnyEvents:
         """Return the events that are kept, in order: (E',), E' <= E."""
         window = positive(self.tau, "tau")
-        return events[dense(events, radius=self.radius, window=window, num=self.num)]
+        return dense(events, radius=self.radius, window=window, num=self.num)

@@ -6,7 +6,7 @@ from ranvier.data.formats import es_streams
 
 # The event_stream package, version 1.6.3, reads from these messages at 3, 3 and 700 us ...
 GENERIC = b"Event Stream\x02\x00\x00\x00\x03\nhello\x00\x04\xff\xfe\xff\xff\xbd\x91\x02" + b"x" * 200
-# ... and pixels (1, 0), (2, 5), (19, 9) from below, of a sensor of 20 x 10, at 0, 253 and 1000 us.
+# ... and these pixels (1, 0), (2, 5), (19, 9) from below, of a sensor of 20 x 10, at 0, 253 and 1000 us.
 COLOUR = (
     b"Event Stream\x02\x00\x00\x04\x14\x00\n\x00\x00\x01\x00\x00\x00\x01\x04\x07\xfd\x02\x00\x05\x00\x02\x05\x08"
     b"\xff\xff\xef\x13\x00\t\x00\x03\x06\xff"
