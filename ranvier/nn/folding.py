@@ -70,9 +70,7 @@ class Folded(TimeAware):
         return fold(self.layer, x_TB)
 
 
-def call(
-    name: str, layer: nn.Module, x_TB: Tensor, way: Callable[[nn.Module, Tensor], Tensor] | None = None
-) -> Tensor:
+def call(name: str, layer: nn.Module, x_TB: Tensor, way: Callable[[nn.Module, Tensor], Tensor] | None = None) -> Tensor:
     """Call a layer of a container, with time if it sees time, else folded; its errors carry its name.
 
     Args: way: how to call it, if not as it is.
