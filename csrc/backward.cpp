@@ -108,7 +108,7 @@ private:
         replay_.read_current(t);
         point_states(replay_, layout, t, from);
         for (int k = 0; k < l_.states; ++k) replay_.point(layout.state_out(k), (*to)[index(k)]);
-        replay_.run(ahead(call_.current, t + 1, range_, call_.item));  // there is one: the last step is not replayed
+        replay_.run(ahead(call_, call_.current, t + 1, range_));  // there is one: the last step is not replayed
     }
 
     void walk_step(int64_t t, const States& from) {
@@ -128,7 +128,7 @@ private:
             walk_.write_grad_current(call_.grad_current, t, streamed_, normal_sums_[0], normal_sums_[1]);
         }
         for (int k = 0; k < l_.states; ++k) point_grads(t, k);
-        walk_.run(t > 0 && l_.outputs > 0 ? ahead(call_.grad_outputs[0], t - 1, range_, call_.item) : Ahead{});
+        walk_.run(t > 0 && l_.outputs > 0 ? ahead(call_, call_.grad_outputs[0], t - 1, range_) : Ahead{});
     }
 
     void point_grads(int64_t t, int k) {

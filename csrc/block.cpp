@@ -63,9 +63,6 @@ namespace {
 
 bool is_fused(const Call& call, const Code& code) { return call.fused != nullptr && code.fused >= 0; }
 
-// Whether currents are not what the step reads, but what that is made from.
-bool is_staged(const Call& call) { return call.current.format != Format::own || call.normal.scale != nullptr; }
-
 // The longest stretch of which all rows in use fit the first cache; a fused program has no registers in memory, and
 // takes the whole block if it can read and write it where it lies.
 ptrdiff_t stretch_for(const Call& call, const Code& code, int64_t block) {

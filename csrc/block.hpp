@@ -55,10 +55,14 @@ inline Cut cut_for(const Call& call, ptrdiff_t rows) {
     return {call.N, std::max<int64_t>(block / grain * grain, grain)};
 }
 
-// The row of a later step, if the processor wants to be told that it comes next.
-inline Ahead ahead(const Matrix& matrix, int64_t t, Range range, ptrdiff_t item) {
-    const ptrdiff_t bytes = matrix.item(item);
-    if (matrix.data == nullptr || range.size * bytes >= LONG_ROW) return {};
+// Whether currents are not what the step reads, but what that is made from.
+inline bool is_staged(const Call& call) { return call.current.format != Format::own || call.normal.scale != nullptr; }
+
+// The row of a later step, if the processor wants to be told that it comes next: it does not notice by itself where rows
+// are short, or where they are read a stretch at a time.
+inline Ahead ahead(const Call& call, const Matrix& matrix, int64_t t, Range range) {
+    const ptrdiff_t bytes = matrix.item(call.item);
+    if (matrix.data == nullptr || (range.size * bytes >= LONG_ROW && !is_staged(call))) return {};
     const char* next = matrix.row(t) + range.begin * bytes;
     return {next, next + range.size * bytes};
 }

@@ -29,7 +29,7 @@ public:
             for (int k = 0; k < l_.outputs; ++k) {
                 slots_.write(l_.output(k), call_.outputs[static_cast<size_t>(k)], t, streamed_);
             }
-            slots_.run(t + 1 < call_.T ? ahead(call_.current, t + 1, range, call_.item) : Ahead{});
+            slots_.run(t + 1 < call_.T ? ahead(call_, call_.current, t + 1, range) : Ahead{});
         }
     }
 

@@ -13,8 +13,9 @@ from ranvier.core.errors import DtypeError, ExecutorError, ShapeError, StateErro
 from ranvier.core.neuron import Neuron
 from ranvier.core.params import bind, parameters
 from ranvier.kernels import operators, reference
-from ranvier.kernels.cpu import direct, normed
+from ranvier.kernels.cpu import direct, normed, short
 from ranvier.kernels.cpu.normed import Norm
+from ranvier.kernels.cpu.short import inverse, memory_order
 from ranvier.kernels.evaluate import evaluate
 from ranvier.kernels.plan import Plan, Programs
 from ranvier.kernels.scan.run import matrices
@@ -47,6 +48,15 @@ def run(
         outputs have the input's type, their state stays in float32.
     Raises: DtypeError, ShapeError, StateError, UnknownNameError, ExecutorError.
     """
+    if state is None and norm is None and plan.rest is not None and executor == "auto" and _is_plain(current_TB):
+        way = short.way(
+            plan.forward_text, plan.backward_text, plan.rest, current_TB.dtype, current_TB.shape, current_TB.stride()
+        )  # fmt: skip
+        if params:
+            _bind(plan, params, way.rest_N[0].dtype, f"run of {type(plan.neuron).__name__}")
+        results = short.run(way, current_TB)
+        count = len(plan.outputs)
+        return Run(dict(zip(plan.outputs, results, strict=False)), plan.neuron.State(*results[count:]))
     where = f"run of {type(plan.neuron).__name__}"
     if not current_TB.is_floating_point():
         raise DtypeError(where, expected="a floating input", got=str(current_TB.dtype), mend="Convert it by .float().")
@@ -72,6 +82,11 @@ def run(
             plan, programs, current_TB, state, values, executor, is_direct=is_direct, norm=norm
         )
     return Run({name: value.to(current_TB.dtype) for name, value in outputs.items()}, state)
+
+
+def _is_plain(current_TB: Tensor) -> bool:
+    """Tell whether the shortest way serves a current: there is something to do, and nobody looks on."""
+    return current_TB.is_floating_point() and current_TB.ndim > 0 and operators.is_direct(current_TB, "auto")
 
 
 def can_normalise(plan: Plan, current_TB: Tensor, executor: Executor) -> bool:
@@ -179,7 +194,7 @@ def _run_programs(
     else:
         results = _run_flat(plan, current_TB, states_B, flat, inners, executor)
     if inside is not None:
-        back = {len(axes): _inverse(axes), len(inside): _inverse(inside)}
+        back = {len(axes): inverse(axes), len(inside): inverse(inside)}
         results = [r.permute(back[r.ndim]) for r in results]
     count = len(plan.outputs)
     return dict(zip(plan.outputs, results[:count], strict=True)), plan.neuron.State(*results[count:])
@@ -231,21 +246,6 @@ def _coefficients(
         flat.append(value)
         inners.append(inner)
     return flat, inners
-
-
-def memory_order(x_TB: Tensor) -> list[int]:
-    """Return the axes of a sequence as they lie in memory, time first; their own order if they lie with gaps.
-
-    A neuron's step looks at one number at a time, so kernels take a convolution's channels-last result as it lies.
-    """
-    if x_TB.is_contiguous():
-        return list(range(x_TB.ndim))
-    axes = [0, *sorted(range(1, x_TB.ndim), key=lambda axis: -x_TB.stride()[axis])]
-    return axes if x_TB.permute(axes).is_contiguous() else list(range(x_TB.ndim))
-
-
-def _inverse(axes: list[int]) -> list[int]:
-    return sorted(range(len(axes)), key=axes.__getitem__)
 
 
 def _flatten(value: Tensor, shape: torch.Size, name: str) -> tuple[Tensor, int]:

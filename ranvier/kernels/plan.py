@@ -51,6 +51,8 @@ class Plan:
         found = None if isinstance(self.programs, TraceError) else self.programs
         self.forward_text = str(found.forward) if found else ""  # as it travels through PyTorch's operators
         self.backward_text = str(found.backward) if found else ""
+        # The state at rest where it is always the same: no parameter is a tensor.
+        self.rest = tuple(float(v) for v in neuron.rest()) if found and not self.learned else None
 
     def _trace(self) -> Programs | TraceError:
         try:

@@ -49,7 +49,7 @@ def joins(norm: nn.Module, layer: nn.Module, x_TB: Tensor) -> bool:
 
 
 def run_pair(norm: nn.Module, layer: nn.Module, x_TB: Tensor) -> Tensor:
-    """Run a pair as one: the layer's spikes (T, B, C, ...). Updates the norm's running statistics as it would itself."""
+    """Run a pair as one: the layer's spikes (T, B, C, ...). Running statistics are updated as the norm does itself."""
     assert isinstance(norm, _BatchNorm)
     assert isinstance(layer, Spiking)
     done = _statistics(norm, x_TB)

@@ -14,7 +14,7 @@ from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined] # public,
 
 from ranvier.core.extension import Extension
 from ranvier.core.program import Program, parse, prune
-from ranvier.kernels.cpu.buffers import fresh
+from ranvier.kernels.cpu.buffers import SMALLEST, fresh
 from ranvier.kernels.cpu.encode import encode
 from ranvier.kernels.twin import Backward, Coefficient, Forward
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ranvier.kernels.cpu._machine import Code
 
 
-# A normalisation of the current on its way in, y = x * scale + shift: (scale, shift, center, inner), the first three (C,);
-# neuron n is of channel (n // inner) % C. center is the mean, which sums of gradients are taken around.
+# A normalisation of the current on its way in, y = x * scale + shift: (scale, shift, center, inner), the first three
+# (C,); neuron n is of channel (n // inner) % C. center is the mean, which sums of gradients are taken around.
 Normal = tuple[Tensor, Tensor, Tensor, int]
 
 EXTENSION = Extension(
@@ -87,7 +87,9 @@ def _rows(x_TN: Tensor) -> object:
 
     The bare DLPack capsule costs a tenth of what the tensor's own protocol method does: 0.2 us against 2.
     """
-    return to_dlpack(x_TN if x_TN.shape[1] <= 1 or x_TN.stride(1) == 1 else x_TN.contiguous())
+    if x_TN.shape[1] > 1 and x_TN.stride(1) != 1:
+        x_TN = x_TN.contiguous() if x_TN.numel() else x_TN.new_empty(x_TN.shape)  # whose strides are any, if empty
+    return to_dlpack(x_TN)
 
 
 def _row(x_N: Tensor) -> object:
@@ -101,6 +103,9 @@ def _state(x_N: Tensor) -> object:
 
 def _fresh(x: Tensor) -> Tensor:
     """Allocate a contiguous result of the shape and type of another tensor."""
+    # Small ones the quickest way PyTorch has: 1 us against 2.5.
+    if x.nbytes < SMALLEST:
+        return torch.empty_like(x, memory_format=torch.contiguous_format)
     return fresh(x.shape, x.dtype)
 
 

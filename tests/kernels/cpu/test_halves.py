@@ -146,15 +146,15 @@ def test_results_that_go_around_the_caches_are_the_same(dtype: torch.dtype) -> N
 def test_a_layer_keeps_no_wide_copies_of_16_bits(dtype: torch.dtype) -> None:
     made: list[torch.dtype] = []
     kept: list[torch.dtype] = []
-    true = machine.fresh
+    true = machine._fresh
 
-    def watching(shape: tuple[int, ...], kind: torch.dtype) -> Tensor:
-        made.extend([kind] * (len(shape) == 2))
-        return true(shape, kind)
+    def watching(x: Tensor) -> Tensor:
+        made.extend([x.dtype] * (x.ndim == 2))
+        return true(x)
 
     x = (torch.randn(5, 300, generator=torch.Generator().manual_seed(2)) * 3).to(dtype).requires_grad_()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "fresh", watching)
+        patch.setattr(machine, "_fresh", watching)
         with torch.autograd.graph.saved_tensors_hooks(lambda t: (kept.append(t.dtype), t)[1], lambda t: t):
             spikes = run(plan(LIF()), x).outputs["spikes"]
         spikes.sum().backward()
@@ -180,4 +180,4 @@ def test_the_operator_gives_the_same_bits_and_compiles(dtype: torch.dtype) -> No
     law = x.detach().float().requires_grad_()
     weights = torch.linspace(0, 1, 33, dtype=dtype).float()
     (exact,) = torch.autograd.grad((run(planned, law, executor="reference").outputs["spikes"] * weights).sum(), law)
-    torch.testing.assert_close(got.float(), exact, rtol=2.0 ** -7, atol=1e-3)
+    torch.testing.assert_close(got.float(), exact, rtol=2.0**-7, atol=1e-3)
