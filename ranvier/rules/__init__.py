@@ -3,7 +3,8 @@
 from ranvier.rules.bptt import BPTT
 from ranvier.rules.decolle import DECOLLE
 from ranvier.rules.eprop import EProp
+from ranvier.rules.eventprop import EventProp
 from ranvier.rules.ottt import OTTT
 from ranvier.rules.sltt import SLTT
 
-__all__ = ["BPTT", "DECOLLE", "OTTT", "SLTT", "EProp"]
+__all__ = ["BPTT", "DECOLLE", "OTTT", "SLTT", "EProp", "EventProp"]
