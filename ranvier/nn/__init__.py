@@ -12,6 +12,7 @@ from ranvier.nn.folding import Folded
 from ranvier.nn.masked_psn import MaskedPSN
 from ranvier.nn.merge import merge
 from ranvier.nn.observe import Seen, observe
+from ranvier.nn.preact_resnet import preact_resnet
 from ranvier.nn.psn import PSN
 from ranvier.nn.recurrent import Recurrent
 from ranvier.nn.residual import Residual
@@ -23,6 +24,7 @@ from ranvier.nn.stateful import Stateful, TimeAware, run
 from ranvier.nn.stream import Stream
 from ranvier.nn.tdbn import TdBN
 from ranvier.nn.tebn import TEBN
+from ranvier.nn.vgg import vgg
 from ranvier.nn.ws_conv import WSConv2d
 
 __all__ = [
@@ -53,5 +55,7 @@ __all__ = [
     "encode",
     "merge",
     "observe",
+    "preact_resnet",
     "run",
+    "vgg",
 ]

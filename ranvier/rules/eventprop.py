@@ -4,7 +4,7 @@ Letters: T time, B batch, N neurons in, M neurons out, E events, S spikes of a n
 """
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -96,7 +96,7 @@ def _read(net: nn.Module) -> list[_Layer]:
     """Read the layers of a network. Raises: ConfigError unless it has the form that ``EventProp`` says."""
     found = [m for m in net.modules() if not list(m.children())]
     affine, neurons = found[:-1:2], [*found[1:-1:2], found[-1]]
-    linear: list[nn.Linear] = [m for m in affine if isinstance(m, nn.Linear) and m.bias is None]
+    linear: list[Any] = [m for m in affine if isinstance(m, nn.Linear) and m.bias is None]
     spiking: list[Spiking] = [m for m in neurons if isinstance(m, Spiking) and not list(m.parameters())]
     if len(found) < 5 or len(linear) < len(affine) or len(spiking) < len(neurons) or len({m.dt for m in spiking}) > 1:
         raise _misfit(found)

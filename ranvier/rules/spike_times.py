@@ -93,7 +93,8 @@ class _Fire(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_BMS: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        d_times_EB, d_jumps_EBM = _adjoint(*ctx.rest, grad_BMS, *ctx.saved_tensors)
+        cell, until = ctx.rest
+        d_times_EB, d_jumps_EBM = _adjoint(cell, until, grad_BMS, *ctx.saved_tensors)
         return d_times_EB, d_jumps_EBM, None, None
 
 
