@@ -1,4 +1,4 @@
-"""SLTT: a spiking network trained by back-propagation in space alone, step by step, beside back-propagation through time.
+"""SLTT: a spiking network trained by back-propagation in space alone, one step at a time, beside BPTT.
 
 Source: Meng, Xiao, Yan, Wang, Lin and Luo 2023, ICCV, arXiv:2302.14311. LIF neurons whose potentials decay fast
 (tau = 1.1) carry so little credit through time that it can be left out; then each step is back-propagated as it comes,
@@ -208,7 +208,7 @@ def _trainer(config: Config) -> Trainer:
 
 
 def _samples(config: Config, split: Any) -> Any:
-    sets = {"nmnist": nmnist.sample, "found": nmnist.load, "cifar10": cifar10.load}
+    sets: dict[str, Any] = {"nmnist": nmnist.sample, "found": nmnist.load, "cifar10": cifar10.load}
     found: Any = sets[config.data](split)
     if config.limit is None or config.limit >= len(found):
         return found
