@@ -18,6 +18,7 @@ from ranvier.nn.lmu import L2MU, LMU
 from ranvier.nn.masked_psn import MaskedPSN
 from ranvier.nn.merge import merge
 from ranvier.nn.observe import Seen, observe
+from ranvier.nn.preact_resnet import preact_resnet
 from ranvier.nn.psn import PSN
 from ranvier.nn.recurrent import Recurrent
 from ranvier.nn.repconv import PaddedBatchNorm2d, RepConv
@@ -33,6 +34,7 @@ from ranvier.nn.stream import Stream
 from ranvier.nn.taught import Taught
 from ranvier.nn.tdbn import TdBN
 from ranvier.nn.tebn import TEBN
+from ranvier.nn.vgg import vgg
 from ranvier.nn.ws_conv import WSConv2d
 
 __all__ = [
@@ -77,6 +79,8 @@ __all__ = [
     "legendre_read",
     "merge",
     "observe",
+    "preact_resnet",
     "run",
     "simplify",
+    "vgg",
 ]

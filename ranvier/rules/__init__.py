@@ -3,6 +3,7 @@
 from ranvier.rules.bptt import BPTT
 from ranvier.rules.decolle import DECOLLE
 from ranvier.rules.eprop import EProp
+from ranvier.rules.eventprop import EventProp
 from ranvier.rules.ottt import OTTT
 from ranvier.rules.sltt import SLTT
 from ranvier.rules.stdp import STDP
@@ -14,4 +15,5 @@ __all__ = [
     "SLTT",
     "STDP",
     "EProp",
+    "EventProp",
 ]

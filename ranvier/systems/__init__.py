@@ -13,6 +13,7 @@ __all__ = ["load", "module", "names"]
 # One line a system: the name typed at the shell, and the module that holds its ``SYSTEM``.
 _MODULES = {
     "meta-neuron-lzc": "ranvier.systems.signals.meta_neuron_lzc",
+    "sltt": "ranvier.systems.training.sltt",
     "stbp": "ranvier.systems.training.stbp",
 }
 
