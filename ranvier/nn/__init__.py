@@ -9,6 +9,7 @@ from ranvier.nn.delay import Delay
 from ranvier.nn.dropout import Dropout
 from ranvier.nn.event_linear import EventLinear
 from ranvier.nn.folding import Folded
+from ranvier.nn.masked import run_masked
 from ranvier.nn.masked_psn import MaskedPSN
 from ranvier.nn.merge import merge
 from ranvier.nn.observe import Seen, observe
@@ -51,4 +52,5 @@ __all__ = [
     "merge",
     "observe",
     "run",
+    "run_masked",
 ]

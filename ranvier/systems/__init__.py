@@ -12,6 +12,8 @@ __all__ = ["load", "names"]
 
 # One line a system: the name typed at the shell, and the module that holds its ``SYSTEM``.
 _MODULES = {
+    "spikformer": "ranvier.systems.vision.spikformer",
+    "spikformer-v2": "ranvier.systems.vision.spikformer_v2",
     "stbp": "ranvier.systems.training.stbp",
 }
 
