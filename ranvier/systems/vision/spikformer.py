@@ -218,9 +218,11 @@ CIFAR10 = Config(
 )  # fmt: skip
 
 SMALL = Config(
-    net=Net(depth=1, channels=32, heads=4, pools=(1,)),
-    task=Images(source="mnist", limit=1000, test_limit=500, steps=2, shrink=2, batch_size=20),
-    train=Train(epochs=3, optimiser=AdamW(lr=5e-3)),
+    net=Net(depth=2, channels=64, heads=4, pools=(1,)),
+    task=Images(
+        source="mnist", limit=2000, test_limit=500, steps=2, shrink=2, batch_size=50, augment=ImageAugment(shift=2)
+    ),
+    train=Train(epochs=6, optimiser=AdamW(lr=3e-3)),
 )
 PATCHES = replace(SMALL, net=replace(SMALL.net, stem="patch"))
 
