@@ -251,4 +251,5 @@ SYSTEM = System(
         },
         minutes=2.0,
     ),
+    classifier=lambda task, train: replace(SMALL, net=replace(SMALL.net, pools=(3, 4)), task=task, train=train),
 )

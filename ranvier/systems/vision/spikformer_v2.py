@@ -114,9 +114,9 @@ class Config:
                 expected = f"images whose side is a multiple of {self.net.patch} pixels"
                 mend = f"Set {name}.pad, or net.stages."
                 raise ConfigError(f"spikformer-v2: {name}", expected=expected, got=str(task.side), mend=mend)
-        if (self.task.channels, self.task.side) != (self.pretraining.images.channels, self.pretraining.images.side):
+        images = self.pretraining.images
+        if self.pretrained and (self.task.channels, self.task.side) != (images.channels, images.side):
             expected = f"images of {self.task.channels} x {self.task.side} x {self.task.side}, as the task has"
-            images = self.pretraining.images
             got = f"{images.channels} x {images.side} x {images.side}"
             raise ConfigError("spikformer-v2: pretraining.images", expected=expected, got=got)
         if not 0 < self.layer_decay <= 1:
@@ -299,4 +299,5 @@ SYSTEM = System(
         published={"ImageNet, 16 layers, T=1, with pre-training": "81.10 %", "ImageNet, 8 layers, T=4": "80.38 %"},
         minutes=4.0,
     ),
+    classifier=lambda task, train: replace(SMALL, pretrained=False, task=task, train=train),
 )
