@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self, dataclass_transform, get_type_hints
 
-import torch
 from torch import Tensor
 
 from ranvier.core.errors import ConfigError, UnknownNameError
@@ -120,7 +119,8 @@ def _bind(description: Described, values: dict[str, Any]) -> Any:
 
 def require(description: Described, name: str, holds: bool | Tensor, expected: str) -> None:
     """Raise a ConfigError that names the field unless ``holds`` (everywhere, for a tensor)."""
-    if not bool(torch.as_tensor(holds).all()):
+    # A plain truth value stays one, so that a network can be built under torch.device("meta").
+    if not (bool(holds.all()) if isinstance(holds, Tensor) else holds):
         got = getattr(description, name)
         words = f"a tensor with values in [{got.min():g}, {got.max():g}]" if isinstance(got, Tensor) else repr(got)
         raise ConfigError(f"{type(description).__name__}.{name}", expected=expected, got=words)

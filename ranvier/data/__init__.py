@@ -28,6 +28,7 @@ from ranvier.data.download import RemoteFile, fetch
 from ranvier.data.events import Events, EventTensors
 from ranvier.data.frames import CountOrTimeWindows, CountWindows, EqualCounts, Framing, NumWindows, TimeWindows
 from ranvier.data.loader import Encoded, Hold, LabelledSet, Loader, preload, same
+from ranvier.data.masking import MaskedBatches, Masking, to_patches
 from ranvier.data.open import Recording, open_events
 from ranvier.data.places import cache_folder
 from ranvier.data.transforms import (
@@ -87,6 +88,8 @@ __all__ = [
     "Integrate",
     "LabelledSet",
     "Loader",
+    "MaskedBatches",
+    "Masking",
     "Mix",
     "MixImages",
     "Mixed",
@@ -119,5 +122,6 @@ __all__ = [
     "preload",
     "same",
     "sets",
+    "to_patches",
     "trains",
 ]

@@ -15,6 +15,7 @@ from ranvier.nn.folding import Folded
 from ranvier.nn.legendre import legendre_delay, legendre_read
 from ranvier.nn.levy_baxter import LevyBaxter
 from ranvier.nn.lmu import L2MU, LMU
+from ranvier.nn.masked import run_masked
 from ranvier.nn.masked_psn import MaskedPSN
 from ranvier.nn.merge import merge
 from ranvier.nn.observe import Seen, observe
@@ -81,6 +82,7 @@ __all__ = [
     "observe",
     "preact_resnet",
     "run",
+    "run_masked",
     "simplify",
     "vgg",
 ]

@@ -14,6 +14,8 @@ __all__ = ["load", "module", "names"]
 _MODULES = {
     "meta-neuron-lzc": "ranvier.systems.signals.meta_neuron_lzc",
     "sltt": "ranvier.systems.training.sltt",
+    "spikformer": "ranvier.systems.vision.spikformer",
+    "spikformer-v2": "ranvier.systems.vision.spikformer_v2",
     "stbp": "ranvier.systems.training.stbp",
 }
 

@@ -3,7 +3,7 @@
 Weight decay touches parameters of two axes or more only: biases, gains of norms and neurons' time constants stay free.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,9 +30,11 @@ class AdamW:
         _require("AdamW.eps", self.eps > 0, "a number > 0", self.eps)
         _require("AdamW.weight_decay", self.weight_decay >= 0, "a number >= 0", self.weight_decay)
 
-    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """Make the optimiser of these parameters."""
-        groups = _groups(parameters, self.weight_decay)
+    def build(
+        self, parameters: Iterable[nn.Parameter], scales: Mapping[nn.Parameter, float] | None = None
+    ) -> torch.optim.Optimizer:
+        """Make the optimiser of these parameters; ``scales``: what the learning rate of some is multiplied with."""
+        groups = _groups(parameters, self.weight_decay, scales or {})
         return torch.optim.AdamW(groups, lr=self.lr, betas=(self.betas[0], self.betas[1]), eps=self.eps)
 
 
@@ -55,9 +57,11 @@ class SGD:
                 "SGD.nesterov", expected="momentum > 0 with it", got="momentum 0", mend="Set momentum=0.9."
             )
 
-    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """Make the optimiser of these parameters."""
-        groups = _groups(parameters, self.weight_decay)
+    def build(
+        self, parameters: Iterable[nn.Parameter], scales: Mapping[nn.Parameter, float] | None = None
+    ) -> torch.optim.Optimizer:
+        """Make the optimiser of these parameters; ``scales``: what the learning rate of some is multiplied with."""
+        groups = _groups(parameters, self.weight_decay, scales or {})
         return torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov)
 
 
@@ -91,13 +95,17 @@ class LAMB:
 Optimiser = AdamW | SGD | LAMB
 
 
-def _groups(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
-    found = list(parameters)
-    groups = [
-        {"params": [p for p in found if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in found if p.ndim < 2], "weight_decay": 0.0},
+def _groups(
+    parameters: Iterable[nn.Parameter], weight_decay: float, scales: Mapping[nn.Parameter, float]
+) -> list[dict[str, Any]]:
+    """Part the parameters by decay and by the factor of their learning rate, which the group keeps as "scale"."""
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for parameter in parameters:
+        groups.setdefault((scales.get(parameter, 1.0), parameter.ndim < 2), []).append(parameter)
+    return [
+        {"params": found, "weight_decay": 0.0 if free else weight_decay, "scale": scale}
+        for (scale, free), found in sorted(groups.items(), key=lambda item: (-item[0][0], item[0][1]))
     ]
-    return [group for group in groups if group["params"]]
 
 
 def _require(where: str, holds: bool, expected: str, got: object) -> None:

@@ -1,7 +1,7 @@
 """One optimiser step: a few batches, a rule that leaves gradients, and weights that move."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -57,6 +57,7 @@ class Stepper:
         num_steps: int,
         device: torch.device,
         seed: int = 0,
+        lr_scale: Callable[[str], float] | None = None,
     ) -> "Stepper":
         """Make the optimiser and average that the config asks for. Raises: ConfigError if there is nothing to learn."""
         net.to(device)
@@ -64,6 +65,7 @@ class Stepper:
             raise ConfigError("Trainer.net", expected="at least one parameter that requires a gradient", got="none")
         ranks = Ranks.here()
         ranks.follow(net.state_dict().values())
+        scales = {} if lr_scale is None else {p: lr_scale(name) for name, p in net.named_parameters()}
         return cls(
             net=net,
             rule=rule,
@@ -72,7 +74,7 @@ class Stepper:
             num_steps=num_steps,
             device=device,
             ranks=ranks,
-            optimiser=config.optimiser.build(p for p in net.parameters() if p.requires_grad),
+            optimiser=config.optimiser.build((p for p in net.parameters() if p.requires_grad), scales),
             average=None if config.ema is None else average.start(net),
             seed=seed,
         )
@@ -89,7 +91,7 @@ class Stepper:
         num_samples = sum(check(*batch) for batch in batches)
         lr = self.config.optimiser.lr * self.config.schedule.factor(step, self.num_steps)
         for group in self.optimiser.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group["scale"]
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)  # loss, right decisions
         with seeded(derive(self.seed, "step", step, self.ranks.rank), self.device):
             works = [self._begin(batch, num_samples) for batch in batches]

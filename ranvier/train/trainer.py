@@ -8,7 +8,7 @@ resumed from its newest checkpoint ends with the same bits as one that ran throu
 import math
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
@@ -64,6 +64,7 @@ class Trainer:
             no judging.
         config: how. callbacks: asked after each epoch. device: where. seed: of every random choice in the steps, such
             as dropout.
+        lr_scale: factor of the learning rate of a parameter, by its name; None: 1 for all.
     """
 
     net: nn.Module
@@ -75,6 +76,7 @@ class Trainer:
     callbacks: Sequence[Callback] = ()
     device: torch.device | str = "cpu"
     seed: int = 0
+    lr_scale: Callable[[str], float] | None = None
 
     def fit(self, run: Run | None = None, *, watch: Watcher = silent) -> Outcome:
         """Train from where the run's newest checkpoint stands, or from the start, to the end.
@@ -120,6 +122,7 @@ class _Fit:
             num_steps=self.num_steps,
             device=torch.device(trainer.device),
             seed=trainer.seed,
+            lr_scale=trainer.lr_scale,
         )
         self.ranks = self.stepper.ranks
         self.progress = Progress()

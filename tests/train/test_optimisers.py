@@ -100,3 +100,11 @@ def test_nesterov_without_momentum_is_a_contradiction():
         ConfigError, match=r"^SGD\.nesterov: expected momentum > 0 with it, got momentum 0\. Set momentum"
     ):
         SGD(momentum=0.0, nesterov=True)
+
+
+def test_a_parameter_may_learn_more_slowly():
+    matrix, vector, other = (torch.nn.Parameter(torch.ones(shape)) for shape in ((2, 2), (3,), (2, 3)))
+    for description in (AdamW(weight_decay=0.1), SGD(weight_decay=0.1)):
+        groups = description.build([matrix, vector, other], {matrix: 0.5, vector: 0.5}).param_groups
+        found = {id(p): (g["scale"], g["weight_decay"]) for g in groups for p in g["params"]}
+        assert found == {id(other): (1.0, 0.1), id(matrix): (0.5, 0.1), id(vector): (0.5, 0.0)}

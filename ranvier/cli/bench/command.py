@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from ranvier import systems
+from ranvier.cli.bench.contest import contest
 from ranvier.cli.files import write_json
 from ranvier.cli.screen import Screen, Watch, table
-from ranvier.core.errors import RanvierError, UnknownNameError
+from ranvier.core.errors import ConfigError, RanvierError, UnknownNameError
 
 if TYPE_CHECKING:
     from ranvier.cli.bench.workload import Case, Least, Made, Workload
@@ -27,26 +29,44 @@ Row = dict[str, Any]
 
 
 def bench(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[WORKLOAD]...", help="Default: all of them.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[WORKLOAD | SYSTEM]...", help="Default: all workloads. Or systems, to be compared."),
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Samples of each contender.")] = 9,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch and of our kernels.")] = None,
     small: Annotated[bool, typer.Option("--small", help="Only the smallest case of each workload.")] = False,
     out: Annotated[Path | None, typer.Option(help="Where the JSON goes too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
+    options: Annotated[
+        list[str] | None, typer.Option("--set", metavar="A.B=VALUE", help="Of a comparison: task.*, train.*, seeds.")
+    ] = None,
 ) -> None:
-    """Time ranvier beside torch and its peers.
+    """Time ranvier beside torch and its peers; or train systems under one recipe and compare them.
 
     They take turns; the physical limit is measured in the same minute. Peers that are not installed are left out.
-    Contenders whose meaning is the same must agree in spikes and gradients before they are timed.
+    Contenders whose meaning is the same must agree in spikes and gradients before they are timed. Systems that
+    classify still images (`ranvier bench spikformer spikformer-v2`) are trained on the same images by the same recipe:
+    accuracy against energy.
     """
     import torch
 
+    compared = bool(names) and any(name in systems.names() for name in names or ())
     for name in names or ():
-        if name not in WORKLOADS:
-            raise UnknownNameError.among("ranvier bench", name, WORKLOADS, kind="workload")
+        known = systems.names() if compared else WORKLOADS
+        if name not in known:
+            raise UnknownNameError.among("ranvier bench", name, known, kind="system" if compared else "workload")
+    if options and not compared:
+        raise ConfigError("ranvier bench --set", expected="systems to compare", got="workloads, which have no options")
     if threads is not None:
         torch.set_num_threads(threads)
     screen = Screen.open(as_json=as_json)
+    if compared:
+        result = {**contest(names or (), options or (), screen), "environment": _environment()}
+        if out is not None:
+            write_json(out, result)
+        screen.give(result)
+        return
     with screen.watch("bench") as watch:
         before = _machine(watch)
         rows = [row for name in names or WORKLOADS for row in _workload(name, rounds, watch, small=small)]
