@@ -85,9 +85,11 @@ class LAMB:
         _require("LAMB.eps", self.eps > 0, "a number > 0", self.eps)
         _require("LAMB.weight_decay", self.weight_decay >= 0, "a number >= 0", self.weight_decay)
 
-    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """Make the optimiser of these parameters."""
-        groups = _groups(parameters, self.weight_decay)
+    def build(
+        self, parameters: Iterable[nn.Parameter], scales: Mapping[nn.Parameter, float] | None = None
+    ) -> torch.optim.Optimizer:
+        """Make the optimiser of these parameters; ``scales``: what the learning rate of some is multiplied with."""
+        groups = _groups(parameters, self.weight_decay, scales or {})
         betas = (self.betas[0], self.betas[1])
         return Lamb(groups, lr=self.lr, betas=betas, eps=self.eps, clip_trust=self.clip_trust)
 

@@ -1,5 +1,6 @@
 """Hard-label distillation. Source: Touvron et al. 2021 (DeiT), arXiv 2012.12877, section 4, eq. 3."""
 
+import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -51,4 +52,4 @@ class HardDistillation(Objective):
             expected = f"{self.num_classes} outputs, or {3 * self.num_classes} with the teacher's"
             mend = "Train the network inside ranvier.nn.Taught."
             raise ShapeError("HardDistillation", expected=expected, got=str(width), mend=mend)
-        return outputs_TBK.split(self.num_classes, dim=-1)
+        return torch.split(outputs_TBK, self.num_classes, dim=-1)
