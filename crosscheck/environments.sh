@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Make the environments of the cross-checks under .crosscheck/, each with its pinned packages, and run both checks.
+# The readers' environment serves benchmarks/events.py.
 #
 #   crosscheck/environments.sh        make what is missing, or made from other pins
 #   crosscheck/environments.sh run    and run the checks, which write crosscheck/results.json; print the README's table
@@ -29,6 +30,7 @@ if [ "${1:-}" = events ]; then
 fi
 make peers crosscheck/requirements-peers.txt crosscheck/requirements-peers-nodeps.txt
 make simulators crosscheck/requirements-simulators.txt
+make readers crosscheck/requirements-readers.txt crosscheck/requirements-readers-nodeps.txt
 if [ "${1:-}" = run ]; then
     PYTHONPATH=. .crosscheck/peers/bin/python crosscheck/peers.py
     PYTHONPATH=. .crosscheck/simulators/bin/python crosscheck/simulators.py

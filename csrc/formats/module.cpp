@@ -84,11 +84,24 @@ std::array<int64_t, N> padded(const char* name, const Numbers& given) {
     return all;
 }
 
-Found decode(const std::string& format, nb::bytes data, int64_t skip, const Numbers& parameters, const Numbers& state,
+using Given = nb::ndarray<const uint8_t, nb::ndim<1>, nb::device::cpu, nb::c_contig>;
+
+// Bytes, or an array of them; valid as long as the object is held.
+Bytes bytes_of(nb::handle data) {
+    if (PyBytes_Check(data.ptr())) {
+        const auto held = nb::borrow<nb::bytes>(data);
+        return {static_cast<const uint8_t*>(held.data()), static_cast<int64_t>(held.size())};
+    }
+    const auto held = nb::cast<Given>(data);
+    return {held.data(), static_cast<int64_t>(held.size())};
+}
+
+Found decode(const std::string& format, nb::object data, int64_t skip, const Numbers& parameters, const Numbers& state,
              const Block& block, int64_t capacity, int64_t start, bool places, const std::optional<std::string>& name) {
-    const auto size = static_cast<int64_t>(data.size());
+    const Bytes all = bytes_of(data);
+    const int64_t size = all.size;
     if (skip < 0 || skip > size || size - skip > UINT32_MAX) refuse("data", "less than 4 GiB", std::to_string(size));
-    const Bytes bytes{static_cast<const uint8_t*>(data.data()) + skip, size - skip};
+    const Bytes bytes{all.data + skip, size - skip};
     const Columns out = columns(block, capacity, start, places);
     const auto numbers = padded<NUM_PARAMETERS>("parameters", parameters);
     const auto states = padded<NUM_STATES>("state", state);

@@ -3,11 +3,10 @@
 import numpy as np
 
 from ranvier.data.formats import native
-from ranvier.data.formats.interface import ByteReader, Columns, Mark, Reader, no_columns
+from ranvier.data.formats.interface import ByteReader, Columns, Reader, no_columns
 from ranvier.data.formats.judge import empty
 
-_SLACK = 1.02  # room for this many times the events that the chunks so far make one expect
-_AT_FIRST = 1 << 16
+_MOST = 1 << 26  # events that there is room for from the start; memory that is never written costs nothing
 
 
 class Joined:
@@ -21,23 +20,18 @@ class Joined:
         self._parts: list[Columns] = []
         self._kept = 0
         compiled = isinstance(reader, ByteReader) and reader.compiled is not None
-        self._start = reader.start.position
-        self._bytes = reader.path.stat().st_size - self._start if isinstance(reader, ByteReader) else 0
-        self.room = native.Room(_AT_FIRST) if compiled and self._bytes > chunk_bytes else None
+        num = reader.path.stat().st_size if isinstance(reader, ByteReader) else 0
+        self.room = native.Room(min(num // 2, _MOST) + 1024) if compiled and num > chunk_bytes else None
 
-    def add(self, columns: Columns, after: Mark) -> None:
-        """Add a chunk; ``after`` is the place behind it."""
+    def add(self, columns: Columns) -> None:
+        """Add a chunk."""
         if self.room is None:
             self._parts.append(columns)
             return
         in_place = columns.bounds is not None and self.room.num == self._kept + columns.t.size
         if not in_place:
             self.room.put(self._kept, columns)
-        first = not self._kept
         self._kept = self.room.num
-        taken = after.position - self._start
-        if first and 0 < taken < self._bytes:
-            self.room.more(int(self._kept * (self._bytes - taken) / taken * _SLACK))
 
     def columns(self) -> Columns:
         """Give all events."""

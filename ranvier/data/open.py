@@ -135,9 +135,9 @@ class Recording:
         """Read all events and tell what was left out or changed, in one pass."""
         report, sides = Report(), (0, 0)
         joined = Joined(self.reader, self.chunk_bytes)
-        for columns, faults, others, place in self._walk(_Place(self.reader.start), self._bound, joined.room):
+        for columns, faults, others, _ in self._walk(_Place(self.reader.start), self._bound, joined.room):
             report = report.plus(columns.t.size, faults, others)
-            joined.add(columns, place.mark)
+            joined.add(columns)
             sides = _grown(sides, columns)
         size = self.given_size or self.reader.size or (max(sides[0], 1), max(sides[1], 1))
         return _of(joined.columns(), size), report

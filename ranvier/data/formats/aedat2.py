@@ -79,6 +79,7 @@ def open_(path: Path, profile: Profile | None = None) -> ByteReader:
         path=path,
         decode=partial(decode, layout=layout),
         compiled=native.given(partial(decode_compiled, layout=layout)),
+        as_array=True,
         start=start,
         size=chosen.size,
         metadata=facts,

@@ -75,6 +75,7 @@ def open_(path: Path) -> ByteReader:
         path=path,
         decode=partial(decode, layout=layout),
         compiled=native.given(partial(decode_compiled, layout=layout)),
+        as_array=True,
         start=Mark(start, Counter()),
         size=size,
         metadata=facts,

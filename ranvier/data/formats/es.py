@@ -67,7 +67,13 @@ def open_(path: Path) -> ByteReader:
     read = partial(decode, kind=kind, height=height)
     compiled = native.given(partial(decode_compiled, kind=kind, height=height))
     return ByteReader(
-        path=path, decode=read, compiled=compiled, start=Mark(_HEADER, 0), size=(height, width), metadata=facts
+        path=path,
+        decode=read,
+        compiled=compiled,
+        as_array=True,
+        start=Mark(_HEADER, 0),
+        size=(height, width),
+        metadata=facts,
     )
 
 

@@ -36,6 +36,7 @@ def open_(path: Path) -> ByteReader:
         path=path,
         decode=decode,
         compiled=native.given(decode_compiled),
+        as_array=True,
         start=start,
         size=header.size,
         metadata=header.facts,
@@ -75,7 +76,7 @@ def decode_compiled(data: bytes, at: int, end: int, state: Counter, room: native
     room, start = native.room(room, count)
     found = room.decode("evt2", data, at, state)
     first = found.first_unknown
-    faults, counted = prophesee.counted(found.kinds, _KNOWN, RECORD, at + first, data[first + 3] >> 4)
+    faults, counted = prophesee.counted(found.kinds, _KNOWN, RECORD, at + first, int(data[first + 3]) >> 4)
     others = {"untimed": found.untimed} if found.untimed else {}
     chunk, after = Chunk(room.columns(start), faults, others | counted), Counter(*found.state[:2])
     if at + len(data) == end and rest:

@@ -43,7 +43,9 @@ def open_(path: Path) -> ByteReader:
     facts = header.facts | {"layout": "legacy" if legacy else "standard"}
     start = Mark(header.end, Counter(-1, header.wraps))
     read, compiled = partial(decode, legacy=legacy), native.given(partial(decode_compiled, legacy=legacy))
-    return ByteReader(path=path, decode=read, compiled=compiled, start=start, size=header.size, metadata=facts)
+    return ByteReader(
+        path=path, decode=read, compiled=compiled, as_array=True, start=start, size=header.size, metadata=facts
+    )
 
 
 def decode(data: bytes, at: int, end: int, state: Counter, *, legacy: bool = False) -> Decoded:
@@ -85,7 +87,7 @@ def decode_compiled(
     room, start = native.room(room, _EVENTS_A_WORD * count + 32)
     found = room.decode("evt21", data, at, state, (int(legacy),))
     first = found.first_unknown
-    faults, counted = prophesee.counted(found.kinds, _KNOWN, RECORD, at + first, data[first + 7 - 4 * legacy] >> 4)
+    faults, counted = prophesee.counted(found.kinds, _KNOWN, RECORD, at + first, int(data[first + 7 - 4 * legacy]) >> 4)
     others = {"untimed": found.untimed} if found.untimed else {}
     chunk, after = Chunk(room.columns(start), faults, others | counted), Counter(*found.state[:2])
     if at + len(data) == end and rest and found.used == count * RECORD:

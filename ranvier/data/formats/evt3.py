@@ -55,6 +55,7 @@ def open_(path: Path) -> ByteReader:
         path=path,
         decode=decode,
         compiled=native.given(decode_compiled),
+        as_array=True,
         start=start,
         size=header.size,
         metadata=header.facts,
@@ -98,7 +99,7 @@ def decode_compiled(data: bytes, at: int, end: int, state: State, room: native.R
         room.back(start)
         return decode(data, at, end, state)
     first = found.first_unknown
-    faults, others = prophesee.counted(found.kinds, _KNOWN, RECORD, at + first, data[first + 1] >> 4)
+    faults, others = prophesee.counted(found.kinds, _KNOWN, RECORD, at + first, int(data[first + 1]) >> 4)
     if found.untimed:
         others["untimed"] = found.untimed
     value, wraps, *more = found.state

@@ -11,19 +11,23 @@ whole, and a compiled decoder of the same signature can stand in for the numpy o
 A decoder neither raises nor judges: it reports faults, and ``formats/judge.py`` checks pixels and time for all.
 """
 
+import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Protocol, overload
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ranvier.data.events import Events
 from ranvier.data.formats.faults import Fault
+from ranvier.kernels.cpu.buffers import fresh
 
 Ints = NDArray[Any]
+_LARGE = 1 << 16
 
 
 class Places:
@@ -35,14 +39,10 @@ class Places:
     def __len__(self) -> int:
         return self._num
 
-    @overload
-    def __getitem__(self, which: int) -> int: ...
-    @overload
-    def __getitem__(self, which: slice) -> "Places": ...
-    def __getitem__(self, which: int | slice) -> "int | Places":
+    def __getitem__(self, which: Any) -> Any:
         if isinstance(which, slice):
             return Places(len(range(self._num)[which]), lambda: self._find()[which])
-        return int(self._find()[which])
+        return self._find()[which]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.int64]:
         return np.asarray(self._find(), dtype)
@@ -153,7 +153,7 @@ def _plain(path: Path) -> BinaryIO:
 class ByteReader:
     """The reader of every format that is a stream of bytes: holds no file open between walks.
 
-    ``compiled`` does what ``decode`` does, where there is one.
+    ``compiled`` does what ``decode`` does, where there is one. ``as_array``: both take arrays of uint8 too.
     """
 
     path: Path
@@ -165,6 +165,14 @@ class ByteReader:
     faults: tuple[Fault, ...] = ()
     source: Callable[[Path], AbstractContextManager[Seekable]] = _plain
     compiled: Compiled | None = None
+    as_array: bool = False
+
+    def _read(self, file: Seekable, num: int) -> Any:
+        """Read bytes, for large chunks into memory that is used again: fresh memory costs more than reading."""
+        if not self.as_array or self.compiled is None or not isinstance(file, io.BufferedReader) or num < _LARGE:
+            return file.read(num)
+        block = fresh((num,), torch.uint8).numpy()
+        return block[: file.readinto(block.data)]
 
     def chunks(self, mark: Mark, budget: int, room: Any = None) -> Iterator[tuple[Chunk, Mark]]:
         """Walk on from a mark; a chunk takes more than ``budget`` bytes only where one record does.
@@ -177,8 +185,8 @@ class ByteReader:
             end = file.seek(0, 2)
             while position < end:
                 file.seek(position)
-                data = file.read(min(want, end - position))
-                if not data:
+                data = self._read(file, min(want, end - position))
+                if not len(data):
                     return  # the file shrank meanwhile
                 if self.compiled is None:
                     found = self.decode(data, position, end, state)
@@ -253,8 +261,8 @@ class Gathered:
             return Chunk(no_columns(), tuple(self.faults.values()), self.others)
         if len(self.columns) == 1:
             return Chunk(self.columns[0], tuple(self.faults.values()), self.others)
-        joined = Columns(*(np.concatenate([np.asarray(c[i]) for c in self.columns]) for i in range(5)))
-        return Chunk(joined, tuple(self.faults.values()), self.others)
+        t, x, y, polarity, at = (np.concatenate([np.asarray(c[i]) for c in self.columns]) for i in range(5))
+        return Chunk(Columns(t, x, y, polarity, at), tuple(self.faults.values()), self.others)
 
 
 _FIRST_ROW = Mark(0, None)

@@ -19,6 +19,7 @@ from ranvier.kernels.cpu.buffers import fresh
 EXTENSION = Extension("ranvier.data.formats._decoders", "the C++ decoders of event files")
 _EVENT, _PLACED = 13, 17  # bytes an event takes in a block, without and with its place
 _Block = NDArray[np.uint8]
+_Ints = NDArray[Any]
 
 
 def absence() -> str | None:
@@ -129,9 +130,7 @@ def _block(capacity: int, event: int) -> _Block:
     return block
 
 
-def _columns(
-    block: _Block, capacity: int, start: int, num: int
-) -> tuple[NDArray[np.int64], NDArray[np.int16], NDArray[np.int16], NDArray[np.uint8]]:
+def _columns(block: _Block, capacity: int, start: int, num: int) -> tuple[_Ints, _Ints, _Ints, _Ints]:
     t, x = block[: 8 * capacity].view(np.int64), block[8 * capacity : 10 * capacity].view(np.int16)
     y, polarity = block[10 * capacity : 12 * capacity].view(np.int16), block[12 * capacity : 13 * capacity]
     stop = start + num

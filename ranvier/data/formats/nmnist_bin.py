@@ -109,7 +109,7 @@ def sniff(head: bytes, size: int) -> bool:
 
 def open_(path: Path) -> ByteReader:
     """Open a file; it has no header."""
-    return ByteReader(path=path, decode=decode, compiled=native.given(decode_compiled), start=Mark(0, 0))
+    return ByteReader(path=path, decode=decode, compiled=native.given(decode_compiled), as_array=True, start=Mark(0, 0))
 
 
 def to_bytes(events: Events) -> bytes:

@@ -71,7 +71,7 @@ def unpack(frame: bytes) -> bytes:
             if declared > most:
                 raise Refused(f"a Zstandard frame that declares {declared} bytes, more than {most}")
             unpacker = zstd.ZstdDecompressor(max_window_size=1 << 27)
-            out = unpacker.decompress(frame, max_output_size=most)
+            out = bytes(unpacker.decompress(frame, max_output_size=most))
         except zstd.ZstdError as error:
             raise Refused(f"a broken Zstandard frame, or one of more than {most} bytes ({str(error)[:80]})") from error
         return out
