@@ -10,6 +10,7 @@ from ranvier.core.seeds import generator
 from ranvier.core.surrogate import spike
 from ranvier.core.surrogates.fast_sigmoid import FastSigmoid
 from ranvier.measure import saved_bytes
+from ranvier.neurons import LIF
 from ranvier.nn import Sequential, decolle
 from ranvier.rules import DECOLLE
 from ranvier.train.losses import SmoothL1
@@ -81,6 +82,23 @@ def test_the_update_of_a_layer_does_not_depend_on_later_weights(gradients_of):
     first, second = found
     assert torch.equal(first["first.layer.weight"], second["first.layer.weight"])
     assert not torch.equal(first["second.layer.weight"], second["second.layer.weight"])
+
+
+def test_errors_do_not_come_back_from_a_later_layer_of_the_same_step(gradients_of):
+    """Plain layers, where a later layer hears a spike at once: those of nn.decolle hear it a step later."""
+    (x, y), found = batch(), []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        lif = LIF(tau_m=3.0, v_th=0.3)
+        net = Sequential(nn.Linear(6, 8), lif, nn.Linear(8, 7), lif, nn.Linear(7, 3)).double()
+    for factor in (1.0, -3.0):
+        with torch.no_grad():
+            net[2].weight.mul_(factor)
+            net[4].weight.mul_(factor)
+        found.append(gradients_of(DECOLLE(), net, x, y, LOSS))
+    assert found[0]["0.weight"].abs().max() > 0
+    assert torch.equal(found[0]["0.weight"], found[1]["0.weight"])
+    assert not torch.equal(found[0]["2.weight"], found[1]["2.weight"])
 
 
 def test_outputs_are_those_of_the_network_and_memory_does_not_grow_with_time():

@@ -264,7 +264,7 @@ SYSTEM = System(
         config=Config(),
         control=Config(rule="bptt"),
         published={"saved_of_bptt": "memory -70 %, time -50 % on ImageNet (abstract)"},
-        minutes=5.0,
+        minutes=4.0,
         fast=Fast(
             config=SHORT,
             control=replace(SHORT, rule="bptt"),
