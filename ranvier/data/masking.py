@@ -89,7 +89,7 @@ class MaskedBatches:
         for number, (images_TB, _) in enumerate(self.loader.batches(epoch, start), start):
             patches_BLP = to_patches(images_TB[0], patch)
             random = generator(self.seed, "mask", epoch, number)
-            visible_BL = self.masking.draw(*patches_BLP.shape[:2], random)
+            visible_BL = self.masking.draw(patches_BLP.shape[0], patches_BLP.shape[1], random)
             height, width = images_TB.shape[-2:]
             visible = visible_BL.reshape(-1, height // patch, width // patch).to(images_TB.dtype)
             pixels = visible.repeat_interleave(patch, 1).repeat_interleave(patch, 2)
