@@ -12,6 +12,7 @@ __all__ = ["load", "names"]
 
 # One line a system: the name typed at the shell, and the module that holds its ``SYSTEM``.
 _MODULES = {
+    "meta-spikeformer": "ranvier.systems.vision.meta_spikeformer.system",
     "stbp": "ranvier.systems.training.stbp",
 }
 

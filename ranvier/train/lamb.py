@@ -24,8 +24,8 @@ class Lamb(Optimizer):
     """
 
     def __init__(
-        self, parameters: Iterable[Any], *, lr: float, betas: tuple[float, float], eps: float, weight_decay: float = 0.0,
-        clip_trust: bool = False,
+        self, parameters: Iterable[Any], *, lr: float, betas: tuple[float, float], eps: float,
+        weight_decay: float = 0.0, clip_trust: bool = False,
     ) -> None:  # fmt: skip
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "clip_trust": clip_trust}
         super().__init__(parameters, defaults)
