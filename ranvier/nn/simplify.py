@@ -38,13 +38,13 @@ def _simplified(module: nn.Module) -> nn.Module:
 def _merge_neighbours(container: nn.Module) -> None:
     before = ""
     for name, layer in list(container.named_children()):
-        if before and _merges(container._modules[before], layer):
-            container._modules[before] = merge(container._modules[before], layer)
+        if before and _merges(container.get_submodule(before), layer):
+            container._modules[before] = merge(container.get_submodule(before), layer)
             del container._modules[name]
         else:
             before = name
 
 
-def _merges(layer: nn.Module | None, norm: nn.Module) -> bool:
+def _merges(layer: nn.Module, norm: nn.Module) -> bool:
     linear = isinstance(layer, nn.Linear | _ConvNd) and not isinstance(layer, _ConvTransposeNd)
     return linear and isinstance(norm, TdBN | _BatchNorm) and norm.running_var is not None

@@ -12,12 +12,12 @@ from ranvier.nn.stateful import TimeAware
 class Taught(TimeAware):
     """A network and the teacher it learns from, on the same inputs.
 
-    In training the teacher's logits are put behind the student's, (T, B, K' + K), for a loss to take apart
-    (``train.losses.HardDistillation``); in evaluation the student answers alone. The teacher stays in evaluation mode
-    and is never trained. To stream, take ``student`` out.
+    In training the teacher's logits are put behind those of the student's R read-outs, (T, B, R + 1, K), for a loss to
+    take apart (``train.losses.HardDistillation``); in evaluation the student answers alone. The teacher
+    stays in evaluation mode and is never trained. To stream, take ``student`` out.
 
-    Args: student: (T, B, ...) to (T, B, K'). teacher: the same, or a plain network (B, ...) to (B, K), which is shown
-        the mean of the inputs over time.
+    Args: student: (T, B, ...) to (T, B, R, K) in training, (T, B, K) in evaluation. teacher: (T, B, ...) to (T, B, K),
+        or a plain network (B, ...) to (B, K), which is shown the mean of the inputs over time.
     """
 
     def __init__(self, student: nn.Module, teacher: nn.Module) -> None:
@@ -37,7 +37,6 @@ class Taught(TimeAware):
         if not self.training:
             return y_TB
         with torch.no_grad():
-            taught = (
-                self.teacher(x_TB) if sees_time(self.teacher) else self.teacher(x_TB.mean(0)).expand(len(y_TB), -1, -1)
-            )
-        return torch.cat([y_TB, taught], -1)
+            timed = sees_time(self.teacher)
+            taught = self.teacher(x_TB) if timed else self.teacher(x_TB.mean(0)).expand(len(y_TB), -1, -1)
+        return torch.cat([y_TB, taught.unsqueeze(2)], 2)

@@ -16,6 +16,7 @@ _MODULES = {
     "sltt": "ranvier.systems.training.sltt",
     "spikformer": "ranvier.systems.vision.spikformer",
     "spikformer-v2": "ranvier.systems.vision.spikformer_v2",
+    "meta-spikeformer": "ranvier.systems.vision.meta_spikeformer.system",
     "stbp": "ranvier.systems.training.stbp",
 }
 
