@@ -70,6 +70,7 @@ class _Run(torch.autograd.Function):
         # The statistics depend on every number of the channel: the mean gradient, and its part along x, drop out.
         share = scale * (-len(scale) / current_TN.numel())
         if ctx.needs_input_grad[3]:
+            assert found[0] is not None
             machine.spread(
                 current_TN, found[0], (scale, share * total, mean, inner), share * invstd.square() * product
             )  # fmt: skip
