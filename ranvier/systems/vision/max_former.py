@@ -219,7 +219,8 @@ def measure(config: Config, seed: int, progress: Progress) -> Measured:
 def _before_last_stage(net: nn.Module, x_TB: Tensor) -> Tensor:
     assert isinstance(net, Sequential)
     names = [name for name, _ in net.named_children()]
-    last = max(number for number, name in enumerate(names) if name.startswith(("embed", "layer")) and name[-1:] != "1")
+    stage = max(name[:6] for name in names if name.startswith(("embed", "layer")))  # "embed3", "layer3"
+    last = next(number for number, name in enumerate(names) if name.startswith(stage))
     layers = dict(list(net.named_children())[:last])
     maps: Tensor = Sequential(layers).eval()(x_TB)
     return maps
