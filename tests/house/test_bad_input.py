@@ -155,7 +155,7 @@ def shell(tmp_path, monkeypatch):
 
 
 MISTAKES = {
-    ("run", "stpb"): "UnknownNameError: ranvier.systems: expected a known system (stbp), got 'stpb'. Did you mean 'stbp'?",
+    ("run", "stpb"): "got 'stpb'. Did you mean 'stbp'?",
     ("show", "LIFF"): "got 'liff'. Did you mean 'lif'",
     ("run", "stbp", "--set=train.epoch=3"): "got 'epoch'. Did you mean 'epochs'?",
     ("run", "stbp", "--set=train.epochs=1", "--set=train.epochs=2"):

@@ -10,7 +10,7 @@ from ranvier.core.errors import UnknownNameError
 def test_an_unknown_system_lists_near_names():
     with pytest.raises(UnknownNameError) as caught:
         systems.load("stpb")
-    assert "got 'stpb'. Did you mean 'stbp'" in str(caught.value)
+    assert "got 'stpb'. Did you mean 'stbp'?" in str(caught.value)
 
 
 def test_naming_the_systems_imports_none_of_them_and_no_torch():
