@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
-SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard csrc/* csrc/recurrent/*)
+SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard csrc/* csrc/*/*)
 
-.PHONY: demo test test-full check format bench clean
+.PHONY: demo test test-full check claims claims-full format bench clean
 
 demo: $(VENV)/.installed  ## train a spiking network on real event recordings and open the way to a report
 	$(BIN)/ranvier run stbp
@@ -16,6 +16,13 @@ test: $(VENV)/.developing  ## all fast tests
 test-full: $(VENV)/.developing  ## the slow tests too; 300 kills, 10 000 mutations, malicious files
 	RANVIER_FULL=1 $(BIN)/python -m pytest
 	$(BIN)/python tools/reliability.py
+
+claims: $(VENV)/.developing  ## every system's claim in small, on one seed, against its control
+	$(BIN)/ranvier check --all --fast
+
+claims-full: $(VENV)/.developing  ## every claim whole, on every seed; hours; goes on where it was stopped
+	$(BIN)/ranvier check --all --full --out docs/results
+	$(BIN)/python tools/systems_page.py
 
 check: $(VENV)/.developing  ## format, lint, types
 	$(BIN)/ruff format --check .

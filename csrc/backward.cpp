@@ -32,7 +32,7 @@ class BackwardWorker {
 public:
     BackwardWorker(const BackwardCall& call, const Schedule& schedule)
         : call_(call), l_(call.code->layout), segment_(schedule.segment), num_segments_(schedule.num_segments(call.T)),
-          streamed_(call.T * call.N * call.item >= STREAMED),
+          streamed_(call.T * call.N * call.current.item(call.item) >= STREAMED),
           row_bytes_(schedule.cut.block * call.item), scratch_(scratch_needed(schedule.cut.block)),
           replay_(call, *call.replay, schedule.cut.block, scratch_), walk_(call, *call.code, schedule.cut.block, scratch_) {
         take_rows(history_, segment_);
@@ -43,6 +43,9 @@ public:
             sums_.push_back(scratch_.row(row_bytes_));
             walk_.point(l_.sum(k), sums_.back());
         }
+        if (call.normal.scale != nullptr) {
+            for (char*& row : normal_sums_) row = scratch_.row(row_bytes_);
+        }
     }
 
     void run(Range range, Sums& sums) {
@@ -51,6 +54,9 @@ public:
         walk_.move_to(range);
         const auto bytes = static_cast<size_t>((range.size + GRAIN - 1) / GRAIN * GRAIN * call_.item);
         for (char* row : sums_) std::memset(row, 0, bytes);
+        for (char* row : normal_sums_) {
+            if (row != nullptr) std::memset(row, 0, bytes);
+        }
         const int64_t last_start = (num_segments_ - 1) * segment_;
         for (int64_t t = 0; t < last_start; ++t) {
             const bool at_start = (t + 1) % segment_ == 0;
@@ -66,6 +72,7 @@ public:
             for (int64_t t = end - 1; t >= start; --t) walk_step(t, state_at(t));
         }
         for (int k = 0; k < l_.coefficients; ++k) sums.add(k, range.begin, range.size, sums_[index(k)]);
+        if (normal_sums_[0] != nullptr) sums.add_normal(range.begin, range.size, normal_sums_[0], normal_sums_[1]);
     }
 
 private:
@@ -74,7 +81,7 @@ private:
     static size_t index(int64_t k) { return static_cast<size_t>(k); }
 
     ptrdiff_t scratch_needed(int64_t block) const {
-        const ptrdiff_t rows = l_.coefficients + l_.states * (segment_ + num_segments_ + 4);
+        const ptrdiff_t rows = 2 + l_.coefficients + l_.states * (segment_ + num_segments_ + 4);
         return Slots::scratch_needed(call_, *call_.replay, block) + Slots::scratch_needed(call_, *call_.code, block) +
                rows * Scratch::row_size(row_bytes_);
     }
@@ -98,30 +105,30 @@ private:
 
     void replay_step(int64_t t, const States* to, const States& from) {
         const Layout& layout = call_.replay->layout;
-        replay_.read(layout.current(), call_.current.data + t * call_.current.row_bytes);
+        replay_.read_current(t);
         point_states(replay_, layout, t, from);
         for (int k = 0; k < l_.states; ++k) replay_.point(layout.state_out(k), (*to)[index(k)]);
-        replay_.run(ahead(call_.current, t + 1, range_, call_.item));  // there is one: the last step is not replayed
+        replay_.run(ahead(call_, call_.current, t + 1, range_));  // there is one: the last step is not replayed
     }
 
     void walk_step(int64_t t, const States& from) {
-        walk_.read(l_.current(), call_.current.data + t * call_.current.row_bytes);
+        walk_.read_current(t);
         point_states(walk_, l_, t, from);
         for (int k = 0; k < l_.outputs; ++k) {
             const Matrix& grad = call_.grad_outputs[index(k)];
             if (grad.data == nullptr) {
                 walk_.point_zero(l_.grad_output(k));
             } else {
-                walk_.read(l_.grad_output(k), grad.data + t * grad.row_bytes);
+                walk_.read(l_.grad_output(k), grad, t);
             }
         }
         if (call_.grad_current.data == nullptr) {
             walk_.discard(l_.grad_current());
         } else {
-            walk_.write(l_.grad_current(), call_.grad_current.data + t * call_.grad_current.row_bytes, streamed_);
+            walk_.write_grad_current(call_.grad_current, t, streamed_, normal_sums_[0], normal_sums_[1]);
         }
         for (int k = 0; k < l_.states; ++k) point_grads(t, k);
-        walk_.run(t > 0 && l_.outputs > 0 ? ahead(call_.grad_outputs[0], t - 1, range_, call_.item) : Ahead{});
+        walk_.run(t > 0 && l_.outputs > 0 ? ahead(call_, call_.grad_outputs[0], t - 1, range_) : Ahead{});
     }
 
     void point_grads(int64_t t, int k) {
@@ -153,6 +160,7 @@ private:
     Slots replay_, walk_;
     std::vector<States> history_, starts_, turns_, grads_;
     std::vector<char*> sums_;
+    char* normal_sums_[2] = {nullptr, nullptr};
 };
 
 void backward_of_nothing(const BackwardCall& call) {

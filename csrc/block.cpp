@@ -64,13 +64,17 @@ namespace {
 bool is_fused(const Call& call, const Code& code) { return call.fused != nullptr && code.fused >= 0; }
 
 // The longest stretch of which all rows in use fit the first cache; a fused program has no registers in memory, and
-// takes the whole block.
+// takes the whole block if it can read and write it where it lies.
 ptrdiff_t stretch_for(const Call& call, const Code& code, int64_t block) {
-    if (is_fused(call, code)) return block;
+    if (is_fused(call, code)) return is_staged(call) ? std::min<ptrdiff_t>(SHORT_STRETCH, block) : block;
     const Layout& l = code.layout;
     const ptrdiff_t rows = l.total() - l.constants - l.coefficients;
     const ptrdiff_t fits = FIRST_CACHE / (std::max<ptrdiff_t>(rows, 1) * call.item) / GRAIN * GRAIN;
     return std::min<ptrdiff_t>(std::max<ptrdiff_t>(fits, GRAIN), block);
+}
+
+ptrdiff_t channels_size(const Call& call, const Code& code, int64_t block) {
+    return Channels::bytes_needed(call.normal.count, call.normal.inner, call.item, stretch_for(call, code, block));
 }
 
 }  // namespace
@@ -79,7 +83,8 @@ ptrdiff_t Slots::scratch_needed(const Call& call, const Code& code, int64_t bloc
     const Layout& l = code.layout;
     const ptrdiff_t lines = l.constants + l.coefficients + l.states + 1;
     const ptrdiff_t stretch_row = Scratch::row_size(stretch_for(call, code, block) * call.item);
-    return lines * LINE + (l.registers + l.total()) * stretch_row + l.coefficients * Scratch::row_size(block * call.item);
+    const ptrdiff_t normaliser = call.normal.scale == nullptr ? 0 : 3 * Scratch::row_size(channels_size(call, code, block));
+    return lines * LINE + (l.registers + l.total()) * stretch_row + l.coefficients * Scratch::row_size(block * call.item) + normaliser;
 }
 
 Slots::Slots(const Call& call, const Code& code, int64_t block, Scratch& scratch)
@@ -103,6 +108,12 @@ Slots::Slots(const Call& call, const Code& code, int64_t block, Scratch& scratch
         initial_.push_back(state.same ? constant(number(state.data), scratch) : nullptr);
     }
     for (size_t k = 0; k < slots_.size(); ++k) staging_.push_back(scratch.row(stretch_ * item_));
+    if (const Normal& normal = call.normal; normal.scale != nullptr) {
+        const auto rows = [&](const char* values) {
+            return Channels(values, normal.count, normal.inner, item_, stretch_, scratch.row(channels_size(call, code, block)));
+        };
+        normaliser_.emplace(Normaliser{rows(normal.scale), rows(normal.shift), rows(normal.center)});
+    }
 }
 
 Slots::~Slots() {
@@ -171,6 +182,42 @@ void Slots::read(int slot, const char* memory) {
     }
 }
 
+void Slots::read(int slot, const Matrix& matrix, int64_t t) {
+    if (matrix.format == Format::own) {
+        read(slot, matrix.row(t));
+    } else {
+        discard(slot);
+        widened_.push_back({matrix.row(t) + range_.begin * HALF, at(slot).data, matrix.format, false});
+    }
+}
+
+void Slots::read_current(int64_t t) {
+    const int slot = code_.layout.current();
+    const Matrix& current = call_.current;
+    if (!normaliser_) return read(slot, current, t);
+    discard(slot);
+    widened_.push_back({current.row(t) + range_.begin * current.item(item_), at(slot).data, current.format, true});
+}
+
+void Slots::write_grad_current(const Matrix& matrix, int64_t t, bool streamed, char* sum, char* product) {
+    const int slot = code_.layout.grad_current();
+    if (!normaliser_) return write(slot, matrix, t, streamed);
+    const ptrdiff_t bytes = matrix.item(item_);
+    discard(slot);
+    // The norm reads it next: it stays in the caches as far as they reach.
+    staged_.push_back({matrix.row(t) + range_.begin * bytes, at(slot).data, false, matrix.format});
+    gathered_ = {call_.current.row(t) + range_.begin * call_.current.item(item_), at(slot).data, sum, product};
+}
+
+void Slots::write(int slot, const Matrix& matrix, int64_t t, bool streamed) {
+    if (matrix.format == Format::own) {
+        write(slot, matrix.row(t), streamed);
+    } else {
+        discard(slot);
+        staged_.push_back({matrix.row(t) + range_.begin * HALF, at(slot).data, streamed, matrix.format});
+    }
+}
+
 void Slots::write(int slot, char* memory, bool streamed) {
     char* place = memory + range_.begin * item_;
     const bool whole = padded_ == range_.size;
@@ -181,27 +228,35 @@ void Slots::write(int slot, char* memory, bool streamed) {
         point(slot, place);
     } else {
         discard(slot);
-        staged_.push_back({place, at(slot).data, streamed});
+        staged_.push_back({place, at(slot).data, streamed, Format::own});
     }
 }
 
 void Slots::run(Ahead ahead) {
-    if (fused_ != nullptr) {
+    if (fused_ != nullptr && stretch_ >= padded_ && widened_.empty()) {
         fused_(slots_.data(), code_.places.data(), padded_, ahead);
         carry_on(0, padded_);
     } else {
         run_stretches(ahead);
     }
     staged_.clear();
+    widened_.clear();
+    gathered_.reset();
 }
 
 void Slots::run_stretches(Ahead ahead) {
     const auto count = static_cast<int>(code_.instructions.size());
+    const ptrdiff_t bytes_ahead = range_.size > 0 ? (ahead.end - ahead.next) / range_.size : 0;  // a neuron
     moving_ = slots_;
     for (ptrdiff_t begin = 0; begin < padded_; begin += stretch_) {
         const ptrdiff_t end = std::min(begin + stretch_, padded_);
-        const Ahead part = ahead.next == nullptr ? ahead : Ahead{ahead.next + begin * item_, ahead.next + end * item_};
-        call_.execute(code_.instructions.data(), count, moving_.data(), end - begin, part);
+        const Ahead part = ahead.next == nullptr ? ahead : Ahead{ahead.next + begin * bytes_ahead, ahead.next + end * bytes_ahead};
+        widen(begin, end);
+        if (fused_ != nullptr) {
+            fused_(moving_.data(), code_.places.data(), end - begin, part);
+        } else {
+            call_.execute(code_.instructions.data(), count, moving_.data(), end - begin, part);
+        }
         carry_on(begin, end);
         for (Slot& slot : moving_) {
             if (slot.moves) slot.data += stretch_ * item_;
@@ -209,17 +264,39 @@ void Slots::run_stretches(Ahead ahead) {
     }
 }
 
+// Widen, or normalise, what neurons [begin, end) of the block read.
+void Slots::widen(ptrdiff_t begin, ptrdiff_t end) {
+    const ptrdiff_t count = std::min<ptrdiff_t>(end, range_.size) - begin;
+    for (const Widened& w : widened_) {
+        if (w.normalised) {
+            const int64_t n = range_.begin + begin;
+            const ptrdiff_t bytes = w.format == Format::own ? item_ : HALF;
+            call_.normals->rows(w.format, item_).normalise(w.from + begin * bytes, normaliser_->scale.at(n, count),
+                                                           normaliser_->shift.at(n, count), w.row, count);
+        } else {
+            call_.halves->widen(w.format)(w.from + begin * HALF, w.row, count);
+        }
+    }
+}
+
 // Carry results of neurons [begin, end) of the block from their rows to where they belong.
 void Slots::carry_on(ptrdiff_t begin, ptrdiff_t end) {
-    const ptrdiff_t bytes = (std::min<ptrdiff_t>(end, range_.size) - begin) * item_;
+    const ptrdiff_t count = std::min<ptrdiff_t>(end, range_.size) - begin, bytes = count * item_;
     for (const Staged& s : staged_) {
-        if (s.streamed) {
+        if (s.format != Format::own) {
+            call_.halves->narrow(s.format)(s.row, s.target + begin * HALF, count, s.streamed);
+        } else if (s.streamed) {
             stream(s.target + begin * item_, s.row, bytes);
-            has_streamed_ = true;
         } else {
             std::memcpy(s.target + begin * item_, s.row, static_cast<size_t>(bytes));
         }
+        has_streamed_ = has_streamed_ || s.streamed;
     }
+    if (!gathered_) return;
+    const char* center = normaliser_->center.at(range_.begin + begin, count);
+    call_.normals->rows(call_.current.format, item_)
+        .gather(gathered_->x + begin * call_.current.item(item_), center, gathered_->g, gathered_->sum + begin * item_,
+                gathered_->product + begin * item_, count);
 }
 
 }  // namespace ranvier

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <vector>
 
+#include "channels.hpp"
 #include "run.hpp"
 
 namespace ranvier {
@@ -15,6 +17,7 @@ constexpr ptrdiff_t FIRST_CACHE = 24 * 1024;     // what a stretch of the rows i
 constexpr ptrdiff_t SECOND_CACHE = 1024 * 1024;  // what the history of a block may take of L2, or of a share of L3
 constexpr ptrdiff_t LONGEST_ROW = 64 * 1024;     // bytes of a block's row: beyond it memory is read no faster
 constexpr ptrdiff_t LONG_ROW = 32 * 1024;        // bytes from which on the processor itself reads ahead well enough
+constexpr ptrdiff_t SHORT_STRETCH = 1024;        // neurons that a fused program takes at a time, if rows must be widened
 constexpr int64_t STREAMED = 4 * 1024 * 1024;   // bytes from which on results go around the caches
 constexpr int64_t SMALL_WORK = 32 * 1024;       // neuron-steps below which waking a thread costs more than it brings
 
@@ -36,19 +39,32 @@ struct Cut {
     }
 };
 
+// Neurons whose sums for channels side by side are made at once: the same for any number of threads, so blocks hold
+// whole numbers of them.
+inline int64_t grain_of(const Normal& normal) {
+    if (normal.scale == nullptr || normal.inner > 1) return GRAIN;
+    return std::max<int64_t>(SHORT_STRETCH, (4 * normal.count + GRAIN - 1) / GRAIN * GRAIN);
+}
+
 // Cuts so that what a block keeps, `rows` rows, fits the second cache, and every thread gets a few blocks. Blocks are
 // as long as that allows: memory is read twice as fast in rows of 32 KB as in rows of 8 KB.
 inline Cut cut_for(const Call& call, ptrdiff_t rows) {
     int64_t block = std::min(LONGEST_ROW, SECOND_CACHE / std::max<ptrdiff_t>(rows, 1)) / call.item;
     if (call.threads > 1) block = std::min<int64_t>(block, call.N / (4 * call.threads));
-    return {call.N, std::max<int64_t>(block / GRAIN * GRAIN, GRAIN)};
+    const int64_t grain = grain_of(call.normal);
+    return {call.N, std::max<int64_t>(block / grain * grain, grain)};
 }
 
-// The row of a later step, if the processor wants to be told that it comes next.
-inline Ahead ahead(const Matrix& matrix, int64_t t, Range range, ptrdiff_t item) {
-    if (matrix.data == nullptr || range.size * item >= LONG_ROW) return {};
-    const char* next = matrix.data + t * matrix.row_bytes + range.begin * item;
-    return {next, next + range.size * item};
+// Whether currents are not what the step reads, but what that is made from.
+inline bool is_staged(const Call& call) { return call.current.format != Format::own || call.normal.scale != nullptr; }
+
+// The row of a later step, if the processor wants to be told that it comes next: it does not notice by itself where rows
+// are short, or where they are read a stretch at a time.
+inline Ahead ahead(const Call& call, const Matrix& matrix, int64_t t, Range range) {
+    const ptrdiff_t bytes = matrix.item(call.item);
+    if (matrix.data == nullptr || (range.size * bytes >= LONG_ROW && !is_staged(call))) return {};
+    const char* next = matrix.row(t) + range.begin * bytes;
+    return {next, next + range.size * bytes};
 }
 
 void copy_row(char* target, const Row& from, int64_t N, ptrdiff_t item);
@@ -91,11 +107,20 @@ public:
     void point_initial(int state);
     // Point at nowhere in particular, for a result that nobody wants.
     void discard(int slot) { at(slot) = {staging_[static_cast<size_t>(slot)], 1}; }
-    // Point at numbers in the caller's memory: at the place itself, or for a ragged block at a padded copy.
+    // Point at numbers in the caller's memory: at the place itself, or for a ragged block at a padded copy. Numbers of
+    // 16 bits are staged: `run` widens them.
     void read(int slot, const char* memory);
+    void read(int slot, const Matrix& matrix, int64_t t);
+    // Point at the current of a step, which is normalised if the call says so.
+    void read_current(int64_t t);
     // Point at where results go. Those of a ragged block are staged: a row in scratch memory takes them and `run`
-    // carries them on. So are those that go around the caches, unless a fused program sends them there itself.
+    // carries them on. So are those that go around the caches, unless a fused program sends them there itself, and
+    // those of 16 bits.
     void write(int slot, char* memory, bool streamed = false);
+    void write(int slot, const Matrix& matrix, int64_t t, bool streamed);
+    // Point at where the gradient of a step's current goes; of a normalised one add up what the norm needs of it, in two
+    // rows of the block.
+    void write_grad_current(const Matrix& matrix, int64_t t, bool streamed, char* sum, char* product);
     // Run the program once. ahead: what will be read next, if that is worth a hint.
     void run(Ahead ahead);
 
@@ -104,10 +129,25 @@ private:
         char* target;
         const char* row;
         bool streamed;
+        Format format;
+    };
+    struct Widened {
+        const char* from;
+        char* row;
+        Format format;
+        bool normalised;
+    };
+    struct Gathered {
+        const char *x, *g;
+        char *sum, *product;
+    };
+    struct Normaliser {
+        Channels scale, shift, center;
     };
 
     Slot& at(int slot) { return slots_[static_cast<size_t>(slot)]; }
     void run_stretches(Ahead ahead);
+    void widen(ptrdiff_t begin, ptrdiff_t end);
     void carry_on(ptrdiff_t begin, ptrdiff_t end);
     char* constant(double value, Scratch& scratch);
     double number(const char* place) const;
@@ -117,7 +157,7 @@ private:
     const Code& code_;
     const ptrdiff_t item_;
     const ExecuteFused fused_;  // null if the interpreter has to do it
-    const ptrdiff_t stretch_;   // neurons that the interpreter works on at a time, so that their rows stay in L1
+    const ptrdiff_t stretch_;   // neurons that are worked on at a time, so that the rows in use stay in L1
     Range range_{0, 0};
     ptrdiff_t padded_ = 0;
     bool has_streamed_ = false;
@@ -126,6 +166,9 @@ private:
     std::vector<char*> initial_;  // a line a state that all neurons share, else null
     std::vector<char*> staging_;  // a row a slot
     std::vector<Staged> staged_;  // results of this step that wait to be carried on
+    std::vector<Widened> widened_;  // what this step reads in 16 bits, or normalised
+    std::optional<Gathered> gathered_;  // the gradient of a normalised current
+    std::optional<Normaliser> normaliser_;
 };
 
 }  // namespace ranvier

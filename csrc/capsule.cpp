@@ -31,7 +31,7 @@ struct Managed {
 };
 
 constexpr int32_t CPU = 1;
-constexpr uint8_t UNSIGNED = 1, FLOATING = 2;
+constexpr uint8_t UNSIGNED = 1, FLOATING = 2, BFLOATING = 4;
 
 struct Owner : Managed {
     std::vector<int64_t> shape;
@@ -54,8 +54,8 @@ void drop(PyObject* capsule) {
 
 }  // namespace
 
-nanobind::object fresh_capsule(const std::vector<int64_t>& shape, int item) {
-    if (item != 1 && item != 4 && item != 8) throw std::invalid_argument("item: expected 1, 4 or 8 bytes, got " + std::to_string(item));
+nanobind::object fresh_capsule(const std::vector<int64_t>& shape, int item, bool is_bfloat) {
+    if (item != 1 && item != 2 && item != 4 && item != 8) throw std::invalid_argument("item: expected 1, 2, 4 or 8 bytes, got " + std::to_string(item));
     size_t bytes = static_cast<size_t>(item);
     for (int64_t size : shape) {
         if (size < 1) throw std::invalid_argument("shape: expected sizes of at least 1, got " + std::to_string(size));
@@ -64,7 +64,7 @@ nanobind::object fresh_capsule(const std::vector<int64_t>& shape, int item) {
     auto owner = std::make_unique<Owner>();
     owner->shape = shape;
     owner->bytes = bytes;
-    const DataType dtype{item == 1 ? UNSIGNED : FLOATING, static_cast<uint8_t>(8 * item), 1};
+    const DataType dtype{item == 1 ? UNSIGNED : item == 2 && is_bfloat ? BFLOATING : FLOATING, static_cast<uint8_t>(8 * item), 1};
     owner->tensor = {take_buffer(bytes), {CPU, 0}, static_cast<int32_t>(shape.size()), dtype, owner->shape.data(), nullptr, 0};
     owner->context = nullptr;
     owner->deleter = release;

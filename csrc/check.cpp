@@ -159,6 +159,55 @@ void check_sizes(const Variant& variant) {
     }
 }
 
+// Currents of 16 bits behind a normalisation, channels side by side and one after another; and the gradient behind it.
+void check_normal(const Variant& variant, Format format) {
+    const Lif lif(false, true);
+    for (const int64_t inner : {1, 7}) {
+        for (const int64_t N : {1, 63, 64, 1000, 5000, 70000}) {
+            std::vector<char> want;
+            for (const int threads : {1, 2, 4}) {
+                const int64_t steps = 3, count = N < 20 ? 1 : 20;
+                const ptrdiff_t item = format == Format::own ? 4 : HALF;
+                const auto bytes = [&](int64_t numbers, ptrdiff_t size) { return static_cast<size_t>(numbers * size); };
+                std::vector<char> x = wave<float>(steps * N, 2.5), grad = wave<float>(steps * N, 1.0);
+                std::vector<char> state = wave<float>(N, 0.5), scale = wave<float>(count, 1.0), center = wave<float>(count, 0.2);
+                std::vector<char> spikes(bytes(steps * N, item)), g(bytes(steps * N, item)), last(bytes(N, 4));
+                std::vector<char> sum(bytes(count, 4)), product(bytes(count, 4));
+                if (format != Format::own) {
+                    const auto narrow = variant.halves->narrow(format);
+                    std::vector<char> short_x(bytes(steps * N, HALF)), short_grad(bytes(steps * N, HALF));
+                    narrow(x.data(), short_x.data(), steps * N, true);
+                    narrow(grad.data(), short_grad.data(), steps * N, false);
+                    x = short_x, grad = short_grad;
+                }
+                BackwardCall b;
+                b.T = steps, b.N = N, b.threads = threads;
+                b.execute = variant.on_float, b.fused = variant.fused_on_float;
+                b.halves = variant.halves, b.normals = variant.normals;
+                b.current = {x.data(), N * item, format};
+                b.states = {{state.data(), false}};
+                b.normal = {scale.data(), center.data(), center.data(), count, inner, sum.data(), product.data()};
+                ForwardCall f;
+                static_cast<Call&>(f) = b;
+                f.code = &lif.forward;
+                f.outputs = {{spikes.data(), N * item, format}};
+                f.final_states = {last.data()};
+                run_forward(f);
+                b.replay = &lif.replay, b.code = &lif.backward;
+                b.grad_outputs = {{grad.data(), N * item, format}};
+                b.grad_states = {nullptr}, b.grad_initial = {nullptr};
+                b.grad_current = {g.data(), N * item, format};
+                run_backward(b);
+                run_spread({steps, N, 4, threads, variant.normals, b.current, b.grad_current, scale.data(), sum.data(),
+                            center.data(), product.data(), count, inner});
+                for (const std::vector<char>* part : {&spikes, &last, &sum, &product}) g.insert(g.end(), part->begin(), part->end());
+                if (threads == 1) want = g;
+                expect(g == want, "threads change nothing behind a normalisation");
+            }
+        }
+    }
+}
+
 // Every instruction on ordinary, huge and no numbers.
 template <class T>
 void check_instructions(const Variant& variant) {
@@ -221,6 +270,7 @@ int main() {
         check_sizes<double>(*v);
         check_instructions<float>(*v);
         check_instructions<double>(*v);
+        for (const Format format : {Format::own, Format::bfloat16, Format::float16}) check_normal(*v, format);
     }
     check_callers_at_once();
     check_buffers();

@@ -170,7 +170,11 @@ bool usable() {
 }  // namespace
 
 extern const ExecuteFused RANVIER_FUSED_TABLE(RANVIER_VARIANT)[];
+extern const Halves RANVIER_HALVES(RANVIER_VARIANT);
+extern const Normals RANVIER_NORMALS(RANVIER_VARIANT);
 extern const Variant RANVIER_VARIANT;
-const Variant RANVIER_VARIANT = {RANVIER_VARIANT_NAME, Machine<float>::run, Machine<double>::run, RANVIER_FUSED_TABLE(RANVIER_VARIANT), usable};
+const Variant RANVIER_VARIANT = {RANVIER_VARIANT_NAME, Machine<float>::run, Machine<double>::run,
+                                 RANVIER_FUSED_TABLE(RANVIER_VARIANT), &RANVIER_HALVES(RANVIER_VARIANT),
+                                 &RANVIER_NORMALS(RANVIER_VARIANT), usable};
 
 }  // namespace ranvier

@@ -4,6 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "halves.hpp"
+#include "normal.hpp"
+
 namespace ranvier {
 
 constexpr ptrdiff_t GRAIN = 64;  // rows are worked on in multiples of this many numbers
@@ -35,11 +38,15 @@ using ExecuteFused = void (*)(const Slot* slots, const int32_t* places, ptrdiff_
 
 #define RANVIER_JOIN(a, b) a##b
 #define RANVIER_FUSED_TABLE(variant) RANVIER_JOIN(FUSED_, variant)
+#define RANVIER_HALVES(variant) RANVIER_JOIN(HALVES_, variant)
+#define RANVIER_NORMALS(variant) RANVIER_JOIN(NORMALS_, variant)
 
 struct Variant {
     const char* name;
     Execute on_float, on_double;
     const ExecuteFused* fused_on_float;  // by number, as found by find_fused
+    const Halves* halves;
+    const Normals* normals;
     bool (*usable)();  // whether this processor has the instructions
 };
 

@@ -10,7 +10,7 @@ namespace {
 class ForwardWorker {
 public:
     ForwardWorker(const ForwardCall& call, int64_t block)
-        : call_(call), l_(call.code->layout), streamed_(call.T * call.N * call.item >= STREAMED),
+        : call_(call), l_(call.code->layout), streamed_(call.T * call.N * call.current.item(call.item) >= STREAMED),
           scratch_(Slots::scratch_needed(call, *call.code, block) + 2 * l_.states * Scratch::row_size(block * call.item)),
           slots_(call, *call.code, block, scratch_) {
         // Two rows a state, written in turn; or one, where the program may write over what it has read.
@@ -24,13 +24,12 @@ public:
     void run(Range range) {
         slots_.move_to(range);
         for (int64_t t = 0; t < call_.T; ++t) {
-            slots_.read(l_.current(), call_.current.data + t * call_.current.row_bytes);
+            slots_.read_current(t);
             for (int k = 0; k < l_.states; ++k) point_state(t, k);
             for (int k = 0; k < l_.outputs; ++k) {
-                const Matrix& output = call_.outputs[static_cast<size_t>(k)];
-                slots_.write(l_.output(k), output.data + t * output.row_bytes, streamed_);
+                slots_.write(l_.output(k), call_.outputs[static_cast<size_t>(k)], t, streamed_);
             }
-            slots_.run(t + 1 < call_.T ? ahead(call_.current, t + 1, range, call_.item) : Ahead{});
+            slots_.run(t + 1 < call_.T ? ahead(call_, call_.current, t + 1, range) : Ahead{});
         }
     }
 

@@ -1,13 +1,13 @@
-// SIMD registers of one instruction set, as the interpreter and the fused programs use them. Compiled once for each set.
+// SIMD registers of the instruction set that a file is compiled for.
 //
-// Nothing of the standard library may be used here: its inline functions would be compiled for this instruction set
-// and the linker might keep that copy for everyone.
+// Nothing of the standard library may be used in files compiled for one instruction set: its inline functions would be
+// compiled for it and the linker might keep that copy for everyone.
 #pragma once
 
 #include "execute.hpp"
 #include "maths.hpp"
 
-#if defined(RANVIER_X86)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
@@ -39,6 +39,19 @@ struct Lanes<double> {
     static constexpr int64_t MAGNITUDE = 0x7fffffffffffffff;
 };
 
+template <class T>
+constexpr ptrdiff_t WIDTH = BYTES / static_cast<ptrdiff_t>(sizeof(T));  // numbers in a register
+
+template <class T>
+RANVIER_INLINE typename Lanes<T>::Vector load(const T* from) {
+    return *reinterpret_cast<const typename Lanes<T>::Memory*>(from);
+}
+template <class T>
+RANVIER_INLINE void store(T* to, typename Lanes<T>::Vector value) {
+    *reinterpret_cast<typename Lanes<T>::Memory*>(to) = value;
+}
+
+// As the interpreter and the fused programs use them: rows are bytes, and k counts registers.
 template <class T>
 struct Registers {
     using V = typename Lanes<T>::Vector;

@@ -3,11 +3,13 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "bits.hpp"
@@ -25,6 +27,7 @@ namespace {
 
 using Array = nb::ndarray<nb::device::cpu>;
 using ReadArray = nb::ndarray<nb::ro, nb::device::cpu>;
+using NormalArrays = std::tuple<ReadArray, ReadArray, ReadArray, int64_t>;  // scale, shift, center, inner
 
 [[noreturn]] void refuse(const std::string& name, const std::string& expected, const std::string& got) {
     throw std::invalid_argument(name + ": expected " + expected + ", got " + got);
@@ -56,10 +59,14 @@ const Variant& variant(const std::optional<std::string>& name) {
 class Checker {
 public:
     Checker(const ReadArray& current, int threads, const std::optional<std::string>& variant_name, Call& call) : call_(call) {
-        const bool is_float = current.dtype() == nb::dtype<float>(), is_double = current.dtype() == nb::dtype<double>();
-        if (!is_float && !is_double) refuse("current", "float32 or float64", "another type");
+        format_ = format_of(current.dtype());
+        const bool is_double = current.dtype() == nb::dtype<double>(), is_float = !is_double;
+        if (format_ == Format::own && !is_double && current.dtype() != nb::dtype<float>()) {
+            refuse("current", "float32, float64, bfloat16 or float16", "another type");
+        }
         if (current.ndim() != 2) refuse("current", "two axes (T, N)", std::to_string(current.ndim()));
-        dtype_ = current.dtype();
+        matrix_dtype_ = current.dtype();
+        dtype_ = is_double ? nb::dtype<double>() : nb::dtype<float>();
         call.T = static_cast<int64_t>(current.shape(0));
         call.N = static_cast<int64_t>(current.shape(1));
         call.item = is_float ? 4 : 8;
@@ -68,6 +75,8 @@ public:
         const Variant& v = variant(variant_name);
         call.execute = is_float ? v.on_float : v.on_double;
         call.fused = is_float ? v.fused_on_float : nullptr;
+        call.halves = v.halves;
+        call.normals = v.normals;
         call.current = matrix("current", current);
     }
 
@@ -75,7 +84,7 @@ public:
     Matrix matrix(const std::string& name, const A& array) const {
         check(name, array, 2, call_.N);
         if (array.shape(0) != static_cast<size_t>(call_.T)) refuse(name, std::to_string(call_.T) + " rows", std::to_string(array.shape(0)));
-        return {address(array), array.stride(0) * call_.item};
+        return {address(array), array.stride(0) * static_cast<ptrdiff_t>(array.itemsize()), format_};
     }
 
     template <class A>
@@ -105,6 +114,13 @@ public:
         return found;
     }
 
+    Normal normal(const NormalArrays& arrays) const {
+        const auto& [scale, shift, center, inner] = arrays;
+        const auto count = static_cast<int64_t>(scale.ndim() == 1 ? scale.shape(0) : 0);
+        if (count < 1 || inner < 1) refuse("normal", "at least one channel and inner >= 1", "none");
+        return {row("normal", scale, count), row("normal", shift, count), row("normal", center, count), count, inner};
+    }
+
     static void check_count(const std::string& name, size_t got, int expected) {
         if (got != static_cast<size_t>(expected)) refuse(name, std::to_string(expected) + " arrays", std::to_string(got));
     }
@@ -112,7 +128,9 @@ public:
 private:
     template <class A>
     void check(const std::string& name, const A& array, size_t axes, int64_t size, bool same = false) const {
-        if (array.dtype() != dtype_) refuse(name, "the type of current", "another");
+        if (array.dtype() != (axes == 2 ? matrix_dtype_ : dtype_)) {
+            refuse(name, format_ == Format::own || axes == 2 ? "the type of current" : "float32", "another");
+        }
         if (array.ndim() != axes) refuse(name, std::to_string(axes) + " axes", std::to_string(array.ndim()));
         const size_t last = array.shape(axes - 1);
         if (last != static_cast<size_t>(size)) refuse(name, std::to_string(size) + " numbers", std::to_string(last));
@@ -124,8 +142,15 @@ private:
         return static_cast<char*>(const_cast<void*>(static_cast<const void*>(array.data())));
     }
 
+    static Format format_of(nb::dlpack::dtype dtype) {
+        if (dtype.bits != 16 || dtype.lanes != 1) return Format::own;
+        if (dtype.code == static_cast<uint8_t>(nb::dlpack::dtype_code::Bfloat)) return Format::bfloat16;
+        return dtype.code == static_cast<uint8_t>(nb::dlpack::dtype_code::Float) ? Format::float16 : Format::own;
+    }
+
     Call& call_;
-    nb::dlpack::dtype dtype_;
+    nb::dlpack::dtype matrix_dtype_, dtype_;  // of (T, N), and of everything else
+    Format format_;
 };
 
 void check_program(const std::string& name, const Code& code, Kind kind, const Layout& like) {
@@ -151,7 +176,7 @@ void read_inputs(const Checker& checker, const Layout& l, const std::vector<Read
 void forward(const Code& code, const ReadArray& current, const std::vector<ReadArray>& states,
              const std::vector<ReadArray>& coefficients, const std::vector<int64_t>& inner,
              const std::vector<Array>& outputs, const std::vector<Array>& final_states, int threads,
-             const std::optional<std::string>& variant_name) {
+             const std::optional<std::string>& variant_name, const std::optional<NormalArrays>& normal) {
     ForwardCall call;
     const Layout& l = code.layout;
     const Checker checker(current, threads, variant_name, call);
@@ -161,6 +186,7 @@ void forward(const Code& code, const ReadArray& current, const std::vector<ReadA
     Checker::check_count("outputs", outputs.size(), l.outputs);
     for (const Array& output : outputs) call.outputs.push_back(checker.matrix("outputs", output));
     call.final_states = checker.rows("final_states", final_states, l.states);
+    if (normal) call.normal = checker.normal(*normal);
     const nb::gil_scoped_release release;
     run_forward(call);
 }
@@ -170,7 +196,8 @@ void backward(const Code& replay, const Code& code, const ReadArray& current, co
               const std::vector<std::optional<ReadArray>>& grad_outputs,
               const std::vector<std::optional<ReadArray>>& grad_states, const std::optional<Array>& grad_current,
               const std::vector<std::optional<Array>>& grad_initial, const std::vector<Array>& grad_coefficients, int threads,
-              const std::optional<std::string>& variant_name) {
+              const std::optional<std::string>& variant_name, const std::optional<NormalArrays>& normal,
+              const std::vector<Array>& grad_normal) {
     BackwardCall call;
     const Layout& l = code.layout;
     const Checker checker(current, threads, variant_name, call);
@@ -191,13 +218,43 @@ void backward(const Code& replay, const Code& code, const ReadArray& current, co
     for (size_t k = 0; k < grad_coefficients.size(); ++k) {
         call.grad_coefficients.push_back(checker.row("grad_coefficients", grad_coefficients[k], call.coefficients[k].count));
     }
+    if (normal) {
+        if (!grad_current) refuse("grad_current", "an array, where the current is normalised", "none");
+        call.normal = checker.normal(*normal);
+        Checker::check_count("grad_normal", grad_normal.size(), 2);
+        call.normal.sum = checker.row("grad_normal", grad_normal[0], call.normal.count);
+        call.normal.product = checker.row("grad_normal", grad_normal[1], call.normal.count);
+    }
     const nb::gil_scoped_release release;
     run_backward(call);
 }
 
+void spread(const ReadArray& x, const Array& g, const NormalArrays& normal, const ReadArray& slope, int threads,
+            const std::optional<std::string>& variant_name) {
+    Call sizes;
+    const Checker checker(x, threads, variant_name, sizes);
+    const Normal n = checker.normal(normal);
+    SpreadCall call;
+    call.T = sizes.T, call.N = sizes.N, call.item = sizes.item, call.threads = threads, call.normals = sizes.normals;
+    call.x = sizes.current;
+    call.g = checker.matrix("g", g);
+    call.scale = n.scale, call.shift = n.shift, call.center = n.center, call.count = n.count, call.inner = n.inner;
+    call.slope = checker.row("slope", slope, n.count);
+    const nb::gil_scoped_release release;
+    run_spread(call);
+}
+
+Number number_type(const ReadArray& numbers) {
+    const nb::dlpack::dtype type = numbers.dtype();
+    if (type == nb::dtype<float>()) return Number::float32;
+    if (type == nb::dtype<double>()) return Number::float64;
+    if (type == nb::dlpack::dtype{static_cast<uint8_t>(nb::dlpack::dtype_code::Float), 16, 1}) return Number::float16;
+    if (type == nb::dlpack::dtype{static_cast<uint8_t>(nb::dlpack::dtype_code::Bfloat), 16, 1}) return Number::bfloat16;
+    refuse("numbers", "float32, float64, float16 or bfloat16", "another type");
+}
+
 // Numbers of any one axis and their bits; returns how many numbers.
 int64_t check_bits(const ReadArray& numbers, const ReadArray& bits, int threads) {
-    if (numbers.dtype() != nb::dtype<float>() && numbers.dtype() != nb::dtype<double>()) refuse("numbers", "float32 or float64", "another type");
     if (bits.dtype() != nb::dtype<uint8_t>()) refuse("bits", "uint8", "another type");
     for (const ReadArray* array : {&numbers, &bits}) {
         if (array->ndim() != 1 || (array->shape(0) > 1 && array->stride(0) != 1)) refuse("numbers and bits", "one axis without gaps", "others");
@@ -208,17 +265,17 @@ int64_t check_bits(const ReadArray& numbers, const ReadArray& bits, int threads)
 }
 
 bool pack(const ReadArray& numbers, const Array& bits, int threads) {
+    const Number type = number_type(numbers);
     const int64_t n = check_bits(numbers, ReadArray(bits), threads);
-    const int item = numbers.itemsize() == 4 ? 4 : 8;
     const nb::gil_scoped_release release;
-    return pack_bits(static_cast<const char*>(numbers.data()), n, item, static_cast<uint8_t*>(bits.data()), threads);
+    return pack_bits(static_cast<const char*>(numbers.data()), n, type, static_cast<uint8_t*>(bits.data()), threads);
 }
 
 void unpack(const ReadArray& bits, const Array& numbers, int threads) {
+    const Number type = number_type(ReadArray(numbers));
     const int64_t n = check_bits(ReadArray(numbers), bits, threads);
-    const int item = numbers.itemsize() == 4 ? 4 : 8;
     const nb::gil_scoped_release release;
-    unpack_bits(static_cast<const uint8_t*>(bits.data()), n, item, static_cast<char*>(numbers.data()), threads);
+    unpack_bits(static_cast<const uint8_t*>(bits.data()), n, type, static_cast<char*>(numbers.data()), threads);
 }
 
 template <Kind KIND>
@@ -247,14 +304,17 @@ NB_MODULE(_machine, m) {
         for (const Variant* v : variants()) names.emplace_back(v->name);
         return names;
     }, "Instruction sets this processor has, fastest first.");
-    m.def("fresh", &fresh_capsule, "shape"_a, "item"_a, "Uninitialised memory for a result, as a DLPack capsule.");
+    m.def("fresh", &fresh_capsule, "shape"_a, "item"_a, "is_bfloat"_a = false, "Uninitialised memory for a result, as a DLPack capsule.");
     m.def("limit_buffers", &limit_buffers, "limit"_a, "Keep at most this much memory of dead results.");
     m.def("idle_buffer_bytes", &idle_buffer_bytes, "Memory of dead results that is kept now.");
     m.def("pack", &pack, "numbers"_a, "bits"_a, "threads"_a, "Write zeros and ones as bits; false if there are other numbers.");
     m.def("unpack", &unpack, "bits"_a, "numbers"_a, "threads"_a, "Write bits as zeros and ones.");
     m.def("forward", &forward, "code"_a, "current"_a, "states"_a, "coefficients"_a, "inner"_a, "outputs"_a,
-          "final_states"_a, "threads"_a, "variant"_a.none() = nb::none(), "Run a forward program; results go into the arrays given.");
+          "final_states"_a, "threads"_a, "variant"_a.none() = nb::none(), "normal"_a.none() = nb::none(), "Run a forward program; results go into the arrays given.");
     m.def("backward", &backward, "replay"_a, "code"_a, "current"_a, "states"_a, "coefficients"_a, "inner"_a,
           "grad_outputs"_a, "grad_states"_a, "grad_current"_a.none(), "grad_initial"_a, "grad_coefficients"_a, "threads"_a,
-          "variant"_a.none() = nb::none(), "Run a backward program; results go into the arrays given.");
+          "variant"_a.none() = nb::none(), "normal"_a.none() = nb::none(), "grad_normal"_a = nb::list(),
+          "Run a backward program; results go into the arrays given.");
+    m.def("spread", &spread, "x"_a, "g"_a, "normal"_a, "slope"_a, "threads"_a, "variant"_a.none() = nb::none(),
+          "Carry gradients through a normalisation, in place: g = g * scale + (x - center) * slope + shift.");
 }

@@ -1,6 +1,7 @@
 // Running encoded programs over time: what a call needs, and the two ways to run.
 //
-// Memory is described in bytes; numbers are float or double as `item` says. T time steps, N neurons.
+// Memory is described in bytes; numbers are float or double as `item` says, those of a (T, N) perhaps of 16 bits.
+// T time steps, N neurons.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,10 @@ namespace ranvier {
 struct Matrix {
     char* data = nullptr;
     ptrdiff_t row_bytes = 0;
+    Format format = Format::own;
+
+    char* row(int64_t t) const { return data + t * row_bytes; }
+    ptrdiff_t item(ptrdiff_t own) const { return format == Format::own ? own : HALF; }
 };
 
 // (N,): numbers side by side, or one number that all neurons read.
@@ -35,6 +40,9 @@ struct Call {
     int threads = 1;
     Execute execute = nullptr;
     const ExecuteFused* fused = nullptr;  // null for double
+    const Halves* halves = nullptr;
+    const Normals* normals = nullptr;
+    Normal normal;  // of the current
     Matrix current;
     std::vector<Row> states;
     std::vector<Coefficient> coefficients;
@@ -56,7 +64,19 @@ struct BackwardCall : Call {
     std::vector<char*> grad_coefficients;  // (count,) each
 };
 
+// The gradient behind a normalisation, in place of that before it: g = g * scale + (x - center) * slope + shift.
+struct SpreadCall {
+    int64_t T = 0, N = 0;
+    ptrdiff_t item = 4;
+    int threads = 1;
+    const Normals* normals = nullptr;
+    Matrix x, g;
+    const char *scale = nullptr, *shift = nullptr, *center = nullptr, *slope = nullptr;  // (count,) each
+    int64_t count = 1, inner = 1;
+};
+
 void run_forward(const ForwardCall& call);
 void run_backward(const BackwardCall& call);
+void run_spread(const SpreadCall& call);
 
 }  // namespace ranvier

@@ -1,7 +1,7 @@
 // Sums over what is not zero: the forward product of a layer whose input is mostly silent, and its weight gradient.
 // Compiled once for each instruction set, without contraction: every variant gives the same bits.
+#include "../lanes.hpp"
 #include "kernels.hpp"
-#include "lanes.hpp"
 
 #define RANVIER_GLUE_(a, b) a##b
 #define RANVIER_GLUE(a, b) RANVIER_GLUE_(a, b)

@@ -1,7 +1,7 @@
 // The dense product of the backward pass. Compiled once for each instruction set, with fused multiply-add where there
 // is one: gradients agree between instruction sets to rounding, not to the last bit.
+#include "../lanes.hpp"
 #include "kernels.hpp"
-#include "lanes.hpp"
 
 #define RANVIER_GLUE_(a, b) a##b
 #define RANVIER_GLUE(a, b) RANVIER_GLUE_(a, b)

@@ -1,41 +1,28 @@
 // The sparse sums, compiled once for each instruction set; see kernels.hpp.
-//
-// Nothing of the standard library may be used here: its inline functions would be compiled for this instruction set
-// and the linker might keep that copy for everyone.
 #include "kernels.hpp"
 
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
-
-#ifndef RANVIER_VARIANT
-#define RANVIER_VARIANT KERNELS_BASELINE
-#define RANVIER_VARIANT_NAME "baseline"
-#define RANVIER_VARIANT_BYTES 16
-#endif
-
-#define INLINE static inline __attribute__((always_inline))
+#include "../lanes.hpp"
 
 namespace ranvier::sparse {
 namespace {
 
-constexpr int64_t BYTES = RANVIER_VARIANT_BYTES, WIDTH = BYTES / 4;
+constexpr int64_t WIDTH = ranvier::WIDTH<float>;
 
-typedef float V __attribute__((vector_size(BYTES)));
-typedef int32_t M __attribute__((vector_size(BYTES)));
-typedef float VMemory __attribute__((vector_size(BYTES), aligned(4), may_alias));
+using V = Lanes<float>::Vector;
+using M = Lanes<float>::Mask;
+using VMemory = Lanes<float>::Memory;
 typedef uint16_t HMemory __attribute__((vector_size(BYTES / 2), aligned(2), may_alias));
 typedef int8_t BMemory __attribute__((vector_size(BYTES / 4), aligned(1), may_alias));
 typedef uint32_t U __attribute__((vector_size(BYTES)));
 
 struct Float32 {
     typedef float Number;
-    INLINE V load(const float* p) { return *reinterpret_cast<const VMemory*>(p); }
-    INLINE float one(const float* p) { return *p; }
+    RANVIER_INLINE V load(const float* p) { return *reinterpret_cast<const VMemory*>(p); }
+    RANVIER_INLINE float one(const float* p) { return *p; }
 };
 struct Bfloat16 {
     typedef uint16_t Number;
-    INLINE V load(const uint16_t* p) {
+    RANVIER_INLINE V load(const uint16_t* p) {
 #if defined(__AVX512F__)
         return (V)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))), 16);
 #elif defined(__AVX2__)
@@ -44,7 +31,7 @@ struct Bfloat16 {
         return (V)(__builtin_convertvector(*reinterpret_cast<const HMemory*>(p), U) << 16);
 #endif
     }
-    INLINE float one(const uint16_t* p) {
+    RANVIER_INLINE float one(const uint16_t* p) {
         const uint32_t bits = static_cast<uint32_t>(*p) << 16;
         float value;
         __builtin_memcpy(&value, &bits, 4);
@@ -53,7 +40,7 @@ struct Bfloat16 {
 };
 struct Int8 {
     typedef int8_t Number;
-    INLINE V load(const int8_t* p) {
+    RANVIER_INLINE V load(const int8_t* p) {
 #if defined(__AVX512F__)
         return (V)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
 #elif defined(__AVX2__)
@@ -62,12 +49,10 @@ struct Int8 {
         return __builtin_convertvector(__builtin_convertvector(*reinterpret_cast<const BMemory*>(p), M), V);
 #endif
     }
-    INLINE float one(const int8_t* p) { return static_cast<float>(*p); }
+    RANVIER_INLINE float one(const int8_t* p) { return static_cast<float>(*p); }
 };
 
-INLINE V load(const float* p) { return *reinterpret_cast<const VMemory*>(p); }
-INLINE void store(float* p, V v) { *reinterpret_cast<VMemory*>(p) = v; }
-INLINE V splat(float x) { return V{} + x; }
+RANVIER_INLINE V splat(float x) { return V{} + x; }
 
 #define FETCH_FOUR(j) \
     __builtin_prefetch(n0 + (j)), __builtin_prefetch(n1 + (j)), __builtin_prefetch(n2 + (j)), __builtin_prefetch(n3 + (j))
@@ -116,7 +101,7 @@ void add_rows(const AddRows& a) {
 
 // One output pixel, N registers of its channels from `channel` on: all its events, nothing in memory meanwhile.
 template <class W, int N>
-INLINE int64_t gather_pixel(const ConvolveRow& r, int64_t column, int64_t channel) {
+RANVIER_INLINE int64_t gather_pixel(const ConvolveRow& r, int64_t column, int64_t channel) {
     V sum[N];
 #pragma GCC unroll 8
     for (int j = 0; j < N; ++j) sum[j] = r.bias != nullptr ? load(r.bias + channel + j * WIDTH) : V{};
@@ -168,7 +153,7 @@ int64_t gather_row(const ConvolveRow& r) {
 
 // Add one event to every output of the row that it reaches; N registers of channels, 0: any number of them.
 template <class W, int N, bool ONES>
-INLINE void scatter_event(const ConvolveRow& r, const typename W::Number* weight, float* acc, int32_t x, float value,
+RANVIER_INLINE void scatter_event(const ConvolveRow& r, const typename W::Number* weight, float* acc, int32_t x, float value,
                           int64_t group_out) {
     const int64_t column = r.channels_in * r.row;
     const V v = splat(value);

@@ -55,25 +55,33 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A system, neuron, surrogate or rule.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
-    """Show the page of a system, neuron, surrogate or rule."""
+    """Show the page of a system, neuron, surrogate or rule; of a system and the rule it is named after, both."""
     screen = Screen.open(as_json=as_json)
+    members = {member.lower(): (kind, value) for kind in _ROOMS for member, value in _members(kind)}
     if name in systems.names():
         _show_system(systems.load(name), screen)
+        if name in members:
+            screen.say()
+            _show_page(members[name][1], screen)
         return
-    members = {member.lower(): (kind, value) for kind in _ROOMS for member, value in _members(kind)}
     if name.lower() not in members:
         known = [*systems.names(), *members]
         raise UnknownNameError.among("ranvier show", name.lower(), known, kind="system, neuron, surrogate or rule")
     kind, value = members[name.lower()]
+    page, description = _show_page(value, screen)
+    screen.give({"name": value.__name__, "kind": kind, "page": page, "description": description})
+
+
+def _show_page(value: Any, screen: Screen) -> tuple[str, str]:
     page = inspect.getdoc(value) or ""
     made = _default(value)
-    description = made.describe() if hasattr(made, "describe") else ""
+    description = str(made.describe()) if hasattr(made, "describe") else ""
     screen.say(f"{value.__name__}  ({value.__module__})", style="bold")
     screen.say(page)
     if description:
         screen.say()
-        screen.say(str(description))
-    screen.give({"name": value.__name__, "kind": kind, "page": page, "description": str(description)})
+        screen.say(description)
+    return page, description
 
 
 def _members(kind: str) -> Iterator[tuple[str, Any]]:
@@ -90,7 +98,9 @@ def _summaries(kind: str) -> Iterator[tuple[str, str]]:
     if kind == "systems":
         for name in systems.names():
             system = systems.load(name)
-            yield name, f"{system.title} ({system.paper.authors} {system.paper.year}; {system.family})"
+            paper, claim = system.paper, system.claim
+            said = f"{paper.authors} {paper.year}; {system.family}"
+            yield name, f"{system.title} ({said}). Claim, {claim.state}: {claim.sentence}"
         return
     for name, value in _members(kind):
         yield name, (inspect.getdoc(value) or "").split("\n")[0]

@@ -1,15 +1,12 @@
 """``ranvier data``: which data sets there are, where they lie, and how to get them."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ranvier.cli import recordings
 from ranvier.cli.screen import Screen, table
 from ranvier.core.errors import UnknownNameError
-
-if TYPE_CHECKING:
-    from ranvier.data.sets.source import Source
 
 app = typer.Typer(
     help="List and fetch data sets; look at event recordings.", no_args_is_help=True, rich_markup_mode=None
@@ -25,10 +22,13 @@ app.command("view")(recordings.view)
 @app.command("list")
 def list_sets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False) -> None:
     """List the data sets and where each was found."""
+    from ranvier.data.sets.catalogue import place, size_in_words, sources
+
     screen = Screen.open(as_json=as_json)
-    shown = table("name", "data set", "found", "licence")
-    for source in sources().values():
-        shown.add_row(source.name, source.title, place(source) or "nowhere", source.licence)
+    known = sources().values()
+    shown = table("name", "data set", "found", "size", "licence")
+    for source in known:
+        shown.add_row(source.name, source.title, place(source) or "nowhere", size_in_words(source), source.licence)
     screen.show(shown)
     screen.say()
     screen.say("ranvier data fetch NAME downloads one; RANVIER_DATA names a folder of your own.", style="dim")
@@ -37,13 +37,16 @@ def list_sets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON o
             {
                 "name": source.name,
                 "title": source.title,
+                "kind": source.kind,
                 "found": place(source),
+                "bytes": source.bytes,
                 "licence": source.licence,
                 "citation": source.citation,
                 "split": source.split,
                 "files": [file.url for file in source.files],
+                "by_hand": source.by_hand,
             }
-            for source in sources().values()
+            for source in known
         ]
     )
 
@@ -59,12 +62,15 @@ def fetch_set(
     """
     from ranvier.data.download import fetch
     from ranvier.data.places import cache_folder
+    from ranvier.data.sets.catalogue import sources
+    from ranvier.data.sets.source import check_fetchable
 
     known = sources()
     if name not in known:
         raise UnknownNameError.among("ranvier data fetch", name, known, kind="data set")
     source, screen = known[name], Screen.open(as_json=as_json)
-    folder = cache_folder() / name
+    check_fetchable(source)
+    folder = cache_folder() / source.home
     screen.say(f"{source.title}. Licence: {source.licence}. Please cite {source.citation}.")
     with screen.watch(name) as watch:
         paths = []
@@ -79,23 +85,3 @@ def fetch_set(
     for path in paths:
         screen.say(str(path))
     screen.give([str(path) for path in paths])
-
-
-def sources() -> "dict[str, Source]":
-    """Return every data set by name."""
-    from ranvier.data import sets
-
-    found = (getattr(getattr(sets, export), "SOURCE", None) for export in sets.__all__)
-    return {source.name: source for source in found if source is not None}
-
-
-def place(source: "Source") -> str:
-    """Say where a data set lies: a folder, "embedded sample", or nothing if it is nowhere."""
-    from ranvier.data import sets
-    from ranvier.data.places import folders
-
-    for folder in folders():
-        home = folder / source.name
-        if home.is_dir() and any(home.iterdir()):
-            return str(home)
-    return "embedded sample" if hasattr(getattr(sets, source.name, None), "sample") else ""

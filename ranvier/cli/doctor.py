@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 import typer
 from rich.text import Text
 
-from ranvier.cli.data import place, sources
 from ranvier.cli.screen import Screen, table
 from ranvier.core.errors import DataError, RanvierError
 
@@ -80,15 +79,32 @@ def _cpu() -> Iterator[Finding]:
         mend = "Works without, slower. Use a wheel, or pip install ranvier anew with a C++ compiler and cmake at hand."
         yield Finding("C++ kernel", "slow", absence, mend)
         return
-    from ranvier.kernels.cpu import _machine
 
-    best, *others = _machine.variants()
+    best, *others = machine.EXTENSION.module("doctor").variants()
     words = f"runs {_SETS.get(best, best)}" + (f" (this processor also has {', '.join(others)})" if others else "")
     if _differs("cpu"):
         mend = 'Please report it with this output; until then use executor="reference".'
         yield Finding("C++ kernel", "broken", f"{words}, but a trial run differs from the plain reference", mend)
     else:
         yield Finding("C++ kernel", "good", f"{words}; a trial run gives the spikes of the plain reference")
+
+
+def _extensions() -> Iterator[Finding]:
+    """Look at the other compiled modules; each has a plain twin."""
+    from ranvier.data.formats import native as decoders
+    from ranvier.kernels.recurrent import loop
+    from ranvier.kernels.sparse import native as events
+
+    parts = {
+        "recurrent loop": loop.EXTENSION,
+        "event-driven kernel": events.EXTENSION,
+        "event decoders": decoders.EXTENSION,
+    }
+    for what, extension in parts.items():
+        if (absence := extension.absence()) is None:
+            yield Finding(what, "good", f"{extension.what}, compiled")
+        else:
+            yield Finding(what, "slow", absence, f"Works without, slower. {extension.mend}")
 
 
 _SETS = {"avx512": "AVX-512", "avx2": "AVX2", "baseline": "the baseline instructions of its processor family"}
@@ -134,31 +150,39 @@ def _gpu() -> Iterator[Finding]:
 
 def _data() -> Iterator[Finding]:
     from ranvier.data.places import VARIABLE, cache_folder
+    from ranvier.data.sets.catalogue import place, sources
 
+    known = sources()
     try:
-        found = {source.name: place(source) for source in sources().values()}
+        found = {name: place(source) for name, source in known.items()}
     except DataError as error:
         yield Finding("data", "broken", f"{error.where}: {error.got}", error.mend)
         return
     named = os.environ.get(VARIABLE)
     words = f"{VARIABLE}={named}" if named else f"{VARIABLE} is not set"
     yield Finding("data folders", "good", f"{words}; downloads go to {cache_folder()}")
+    others = [name for name, where in found.items() if not where and known[name].by_hand]
     for name, where in found.items():
-        yield _set(name, where)
+        if name not in others:
+            yield _set(name, where, labelled="test" in known[name].splits)
+    if others:
+        yield Finding("data: others", "absent", ", ".join(others), "ranvier data fetch NAME says where to get one.")
 
 
-def _set(name: str, where: str) -> Finding:
-    """Read the test split of a data set, if it is anywhere."""
+def _set(name: str, where: str, *, labelled: bool) -> Finding:
+    """Read the test split of a data set, if it is anywhere and has one."""
     from ranvier.data import sets
 
     what = f"data: {name}"
     mend = f"ranvier data fetch {name}"
     if not where:
         return Finding(what, "absent", "nowhere", mend)
+    if not labelled:
+        return Finding(what, "good", where)
     try:
         count = len(getattr(sets, name).load("test"))
     except DataError:
-        return Finding(what, "absent", f"{where} holds other files", mend)
+        return Finding(what, "absent", f"{where} has no files of the test split", mend)
     except RanvierError as error:
         return Finding(what, "broken", f"{error.where}: {error.got}", f"Delete the file, then {mend}")
     return Finding(what, "good", f"{where}: {count:,} test samples")
@@ -173,4 +197,4 @@ def _folders() -> Iterator[Finding]:
             yield Finding(what, "broken", f"{home} is not writable", "Mend its permissions, or use --runs elsewhere.")
 
 
-_LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (_python, _torch, _cpu, _gpu, _data, _folders)
+_LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (_python, _torch, _cpu, _extensions, _gpu, _data, _folders)

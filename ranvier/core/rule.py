@@ -1,7 +1,7 @@
 """Learning rules: how gradients (or what takes their place) come about."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, dataclass_transform
 
 from torch import Tensor, nn
@@ -34,3 +34,15 @@ class Rule(Described, ABC):
         Args: inputs: (T, B, ...). targets: (B, ...). loss: of (T, B, K) outputs and targets. scale: for accumulation.
         Returns: the unscaled loss and the outputs, detached.
         """
+
+    def updates(
+        self, net: nn.Module, inputs: Tensor, targets: Tensor, loss: Loss, *, scale: float = 1.0
+    ) -> Iterator[Evaluation | None]:
+        """Go through a batch, and pause wherever the weights should move along what lies in ``.grad``.
+
+        Whoever drives the rule moves them at each pause, and clears ``.grad``. Most rules want that once, at the end of
+        the batch; one that learns while the input goes on overrides this, and lets ``accumulate`` run through.
+
+        Yields: None at each pause but the last, then what ``accumulate`` returns. How many depends on T alone.
+        """
+        yield self.accumulate(net, inputs, targets, loss, scale=scale)

@@ -1,6 +1,6 @@
 """Data: event arrays, readers of formats, data sets, framing, augmentation and deterministic loaders."""
 
-from ranvier.data import audio, formats, sets
+from ranvier.data import audio, formats, sets, trains
 from ranvier.data.augment import (
     Affine,
     Augmentation,
@@ -21,6 +21,7 @@ from ranvier.data.augment import (
     TimeJitter,
     merge,
 )
+from ranvier.data.cache import Cached, cached
 from ranvier.data.camera import TRIANGLE, Camera, CameraState, Pan
 from ranvier.data.columns import DeviceEvents
 from ranvier.data.download import RemoteFile, fetch
@@ -61,6 +62,7 @@ __all__ = [
     "AlphaKernel",
     "Augmentation",
     "BackgroundActivity",
+    "Cached",
     "Camera",
     "CameraState",
     "Chain",
@@ -112,6 +114,7 @@ __all__ = [
     "Voxels",
     "audio",
     "cache_folder",
+    "cached",
     "fetch",
     "formats",
     "merge",
@@ -120,4 +123,5 @@ __all__ = [
     "same",
     "sets",
     "to_patches",
+    "trains",
 ]

@@ -4,6 +4,7 @@ Letters: E events, N cells (a cell is a pixel of a channel).
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -44,6 +45,11 @@ class DeviceEvents:
         """Select events; a slice gives views."""
         return DeviceEvents(self.t[which], self.x[which], self.y[which], self.polarity[which], self.size)
 
+    @property
+    def duration(self) -> int:
+        """Time from the first to the last event, us; 0 if there is none."""
+        return int(self.t[-1] - self.t[0]) if len(self) else 0
+
     def between(self, start: int, stop: int) -> "DeviceEvents":
         """Give the events with start <= t < stop (us), as views."""
         first, last = torch.searchsorted(self.t, torch.tensor([start, stop], device=self.t.device)).tolist()
@@ -64,6 +70,24 @@ class DeviceEvents:
         height, width = self.size
         pixel = self.y.long() * width + self.x
         return pixel + self.polarity.long() * (height * width) if channels else pixel
+
+
+AnyEvents = TypeVar("AnyEvents", Events, DeviceEvents)
+AnyColumn = NDArray[np.generic] | Tensor
+
+
+def places(events: Events | DeviceEvents, times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Find the first event at or after each time (us), whatever the shape of ``times``."""
+    if isinstance(events, Events):
+        return events.t.searchsorted(times)
+    return torch.searchsorted(events.t, torch.from_numpy(times).to(events.t.device)).cpu().numpy()
+
+
+def host_copy(events: Events | DeviceEvents) -> Events:
+    """Give events as an event array: shared if they lie in the memory of the CPU, else copied there."""
+    if (host := on_host(events)) is not None:
+        return host
+    return on_host(DeviceEvents.of(events, "cpu"))  # type: ignore[return-value] # they are there now
 
 
 def host_cells(

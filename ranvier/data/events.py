@@ -4,15 +4,18 @@ Letters: E events, H W the sensor's height and width.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, from_numpy
 
 from ranvier.core.errors import DtypeError, ShapeError
+from ranvier.data.native import native
 
-_COLUMNS = {"t": np.int64, "x": np.int16, "y": np.int16, "polarity": np.uint8}
+_T, _PIXEL, _POLARITY = np.dtype(np.int64), np.dtype(np.int16), np.dtype(np.uint8)
+_COLUMNS: dict[str, np.dtype[Any]] = {"t": _T, "x": _PIXEL, "y": _PIXEL, "polarity": _POLARITY}
+_MAX_SIDE = 1 << 15
 
 
 class EventTensors(NamedTuple):
@@ -42,12 +45,14 @@ class Events:
     size: tuple[int, int]  # (H, W)
 
     def __post_init__(self) -> None:
+        if _are_columns(self.t, self.x, self.y, self.polarity):
+            return
         for name, dtype in _COLUMNS.items():
             column = getattr(self, name)
             if not isinstance(column, np.ndarray) or column.dtype != dtype:
                 got = str(column.dtype) if isinstance(column, np.ndarray) else type(column).__name__
                 mend = "Events.of(...) converts."
-                raise DtypeError(f"Events.{name}", expected=f"a numpy array of {np.dtype(dtype)}", got=got, mend=mend)
+                raise DtypeError(f"Events.{name}", expected=f"a numpy array of {dtype}", got=got, mend=mend)
             if column.shape != self.t.shape or column.ndim != 1:
                 raise ShapeError(f"Events.{name}", expected=f"shape ({self.t.size},)", got=str(column.shape))
 
@@ -91,6 +96,22 @@ class Events:
         return self[int(first) : int(last)]
 
 
+def _are_columns(t: object, x: object, y: object, polarity: object) -> bool:
+    """Tell whether these are arrays of the types and of one length, as an event array has them."""
+    return (
+        isinstance(t, np.ndarray)
+        and isinstance(x, np.ndarray)
+        and isinstance(y, np.ndarray)
+        and isinstance(polarity, np.ndarray)
+        and t.dtype == _T
+        and x.dtype == _PIXEL
+        and y.dtype == _PIXEL
+        and polarity.dtype == _POLARITY
+        and t.ndim == 1
+        and t.shape == x.shape == y.shape == polarity.shape
+    )
+
+
 def first_bad(
     t: NDArray[np.generic],
     x: NDArray[np.generic],
@@ -103,6 +124,11 @@ def first_bad(
     Returns: its index, what was expected and what is there, in words; None if all are good.
     """
     height, width = size
+    # The extension finds whether there is one; what is wrong with it is said below.
+    sensor = 0 < height <= _MAX_SIDE and 0 < width <= _MAX_SIDE
+    extension = native() if sensor and _are_columns(t, x, y, polarity) else None
+    if extension is not None and extension.unsound(t, x, y, polarity, size) < 0:
+        return None
     time = t.astype(np.int64, copy=False)
     off = (x < 0) | (x >= width) | (y < 0) | (y >= height)  # type: ignore[operator] # numbers of any kind
     odd = (polarity != 0) & (polarity != 1) & (polarity != -1)

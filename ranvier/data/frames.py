@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ranvier.core.errors import ConfigError, ShapeError
-from ranvier.data.columns import DeviceEvents, add_up, at_least, first_time, host_cells, microseconds, positive
+from ranvier.data import passes
+from ranvier.data.columns import DeviceEvents, add_up, at_least, first_time, host_cells, microseconds, places, positive
 from ranvier.data.events import Events
+from ranvier.data.passes import Ruler
 
 Values = Literal["counts", "binary"]
 Whole = NDArray[np.int64]
@@ -55,8 +57,7 @@ class TimeWindows:
         if num_frames * 2 * events.size[0] * events.size[1] > 1 << 31:
             mend = "Frame a part of it (events.between) or use longer windows."
             raise ShapeError("TimeWindows", expected="at most 2^31 values", got=f"{num_frames} frames", mend=mend)
-        times = start + np.minimum(np.arange(num_frames + 1) * window, span)
-        return _accumulate(events, _places(events, times), self.values, self.shrink)
+        return _measure(events, Ruler(True, start, window, 1, span, num_frames), self.values, self.shrink)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +90,7 @@ class NumWindows:
             span = int(events.t[-1]) - start + 1 if len(events) else 1
         else:
             span = microseconds(self.duration, "duration")
-        times = start - (-np.arange(self.num + 1) * span // self.num)
-        return _accumulate(events, _places(events, times), self.values, self.shrink)
+        return _measure(events, Ruler(True, start, span, self.num, span, self.num), self.values, self.shrink)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +111,8 @@ class EqualCounts:
 
     def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Frame the events; returns (num, 2, H, W) float32."""
-        borders = -(-np.arange(self.num + 1) * len(events) // self.num)
-        return _accumulate(events, borders, self.values, self.shrink)
+        num = len(events)
+        return _measure(events, Ruler(False, 0, num, self.num, num, self.num), self.values, self.shrink)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +133,9 @@ class CountWindows:
 
     def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Frame the events; returns (T, 2, H, W) float32, T = ceil(E / count), at least 1."""
-        num_frames = max(1, -(-len(events) // self.count))
-        borders = np.minimum(np.arange(num_frames + 1) * self.count, len(events))
-        return _accumulate(events, borders, self.values, self.shrink)
+        num = len(events)
+        ruler = Ruler(False, 0, self.count, 1, num, max(1, -(-num // self.count)))
+        return _measure(events, ruler, self.values, self.shrink)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,28 +171,42 @@ class CountOrTimeWindows:
 Framing = TimeWindows | NumWindows | EqualCounts | CountWindows | CountOrTimeWindows
 
 
-def _places(events: Events | DeviceEvents, times: Whole) -> Whole:
-    """Find the first event at or after each time (us)."""
+def _measure(events: Events | DeviceEvents, ruler: Ruler, values: Values, shrink: int) -> Tensor:
+    """Add up the frames between the marks of a ruler."""
     if isinstance(events, Events):
-        return np.searchsorted(events.t, times)
-    return torch.searchsorted(events.t, torch.from_numpy(times).to(events.t.device)).cpu().numpy()
+        height, width = events.size if shrink == 1 else (-(-side // shrink) for side in events.size)
+        counted = passes.measured(events, ruler, shrink, ruler.num * 2 * height * width)
+        if counted is not None:
+            frames = torch.from_numpy(counted.reshape(ruler.num, 2, height, width))
+            return frames if values == "counts" else (frames > 0).float()
+    marks = ruler.marks()
+    return _accumulate(events, places(events, marks) if ruler.by_time else marks, values, shrink)
 
 
 def _accumulate(events: Events | DeviceEvents, borders: Whole, values: Values, shrink: int) -> Tensor:
     """Add up frames: frame k holds the events borders[k] <= i < borders[k + 1]."""
-    height, width = (-(-side // shrink) for side in events.size)
-    size, counts = 2 * height * width, np.diff(borders)
-    part = events[int(borders[0]) : int(borders[-1])]
-    if isinstance(part, Events):
-        x, y = (part.x, part.y) if shrink == 1 else (part.x // shrink, part.y // shrink)
-        cells = host_cells(y, x, part.polarity, (height, width))
-        frames = torch.from_numpy((together if len(counts) * size <= _SMALL else one_by_one)(cells, counts, size))
+    height, width = events.size if shrink == 1 else (-(-side // shrink) for side in events.size)
+    num = len(borders) - 1
+    if isinstance(events, Events):
+        counted = passes.frames(events, borders, shrink, num * 2 * height * width)
+        if counted is None:
+            counted = _by_numpy(events, borders, shrink, (height, width))
+        frames = torch.from_numpy(counted)
     else:
+        part = events[int(borders[0]) : int(borders[-1])]
         small = DeviceEvents(part.t, part.x // shrink, part.y // shrink, part.polarity, (height, width))
-        frames = at_once(small.cells(), counts, size)
+        frames = at_once(small.cells(), np.diff(borders), 2 * height * width)
     if values == "binary":
         frames = (frames > 0).float()
-    return frames.view(len(counts), 2, height, width)
+    return frames.view(num, 2, height, width)
+
+
+def _by_numpy(events: Events, borders: Whole, shrink: int, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Count without the extension: (T * 2 * height * width,) for frames of ``size``."""
+    part, counts, cells = events[int(borders[0]) : int(borders[-1])], np.diff(borders), 2 * size[0] * size[1]
+    x, y = (part.x, part.y) if shrink == 1 else (part.x // shrink, part.y // shrink)
+    count = together if len(counts) * cells <= _SMALL else one_by_one
+    return count(host_cells(y, x, part.polarity, size), counts, cells)
 
 
 def together(cell_E: Whole, counts: Whole, size: int) -> NDArray[np.float32]:

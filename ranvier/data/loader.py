@@ -116,6 +116,11 @@ class Loader(Generic[S]):
     def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield ``(inputs_TB..., targets_B)`` of an epoch from batch ``start`` on; targets are int64."""
         keys = [[(epoch, index) for index in batch] for batch in self.indices(epoch)[start:]]
+        if not self.num_workers:
+            samples = _Keyed(self)
+            for batch in keys:
+                yield _stack([samples[key] for key in batch])
+            return
         loader: DataLoader[Any] = DataLoader(
             _Keyed(self),  # type: ignore[arg-type] # a map from keys, which DataLoader allows
             batch_sampler=keys,

@@ -5,20 +5,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from ranvier.core.errors import ConfigError, DataError, EventFormatError
 from ranvier.data.events import Events
 from ranvier.data.formats.faults import Fault, Mode, Report
-from ranvier.data.formats.interface import Columns, Format, Mark, Reader
+from ranvier.data.formats.interface import ByteReader, Columns, Format, Mark, Reader
 from ranvier.data.formats.judge import MAX_SIDE, Clock, empty, judge
-from ranvier.data.formats.registry import FORMATS, by_name
+from ranvier.data.formats.native import Room
+from ranvier.data.formats.registry import FORMATS, OTHERS, by_name
+from ranvier.data.formats.streams import Frame, Imu, Triggers, join_imu, join_triggers
+from ranvier.data.joined import Joined
 
 _HEAD = 1 << 16
 _CHUNK = 1 << 20
 _BLOCK = 1 << 18
+_ROOM = 64 << 20
+_K = TypeVar("_K", Imu, Triggers)
 
 
 class _Place(NamedTuple):
@@ -128,13 +133,14 @@ class Recording:
 
     def read_with_report(self) -> tuple[Events, Report]:
         """Read all events and tell what was left out or changed, in one pass."""
-        size = self.size
-        report = Report()
-        found: list[Events] = []
-        for columns, faults, others, _ in self._walk(_Place(self.reader.start), size):
+        report, sides = Report(), (0, 0)
+        joined = Joined(self.reader, self.chunk_bytes)
+        for columns, faults, others, _ in self._walk(_Place(self.reader.start), self._bound, joined.room):
             report = report.plus(columns.t.size, faults, others)
-            found.append(_of(columns, size))
-        return _join(found, size), report
+            joined.add(columns)
+            sides = _grown(sides, columns)
+        size = self.given_size or self.reader.size or (max(sides[0], 1), max(sides[1], 1))
+        return _of(joined.columns(), size), report
 
     def between(self, start: int, stop: int) -> Events:
         """Read the events with start <= t < stop, us."""
@@ -166,15 +172,61 @@ class Recording:
                 break
         return _join(found, size)
 
+    def frames(self) -> Iterator[Frame]:
+        """Give the camera's frames one by one, in the order of the file; only AEDAT 3.1 and 4 hold some.
+
+        Raises: EventFormatError in strict mode; in repair mode broken packets are skipped.
+        """
+        return (found for found in self._others() if isinstance(found, Frame))
+
+    def imu(self) -> Imu:
+        """Read the samples of the inertial sensor; only AEDAT 3.1 and 4 hold some. Raises: as ``frames``."""
+        return join_imu(self._gathered(Imu))
+
+    def triggers(self) -> Triggers:
+        """Read the triggers; only AEDAT 3.1 and 4 give some. Raises: as ``frames``."""
+        return join_triggers(
+            self._gathered(Triggers), OTHERS[self.format.name].names if self.format.name in OTHERS else {}
+        )
+
+    def _gathered(self, kind: type[_K]) -> list[_K]:
+        """Keep the parts of one kind, as long as they take no more than 64 MiB + 4 times the file."""
+        parts: list[_K] = []
+        room = _ROOM + 4 * self.path.stat().st_size
+        for found in self._others():
+            if isinstance(found, kind):
+                parts.append(found)
+                room -= sum(column.nbytes for column in found if isinstance(column, np.ndarray))
+            if room < 0:
+                raise EventFormatError(
+                    str(self.path), expected="samples that fit 4 times the file", got="more", path=str(self.path)
+                )
+        return parts
+
+    def _others(self) -> Iterator[Frame | Imu | Triggers]:
+        """Walk over what is no pixel event."""
+        if self.format.name not in OTHERS:
+            return
+        for found in OTHERS[self.format.name].walk(self.path):
+            if not isinstance(found, Fault):
+                yield found
+            elif self.mode == "strict":
+                raise found.error(self.path)
+
+    @property
+    def _bound(self) -> tuple[int, int]:
+        """Height and width that pixels are judged by."""
+        return self.given_size or self.reader.size or (MAX_SIDE, MAX_SIDE)
+
     @cached_property
     def _index(self) -> _Index:
         size = self.given_size or self.reader.size
         places = [_Place(self.reader.start)]
-        report, bounds, sides = Report(), [0, 0], [0, 0]
-        for columns, faults, others, place in self._walk(places[0], size or (MAX_SIDE, MAX_SIDE)):
+        report, bounds, sides = Report(), [0, 0], (0, 0)
+        for columns, faults, others, place in self._walk(places[0], self._bound):
             if columns.t.size:
                 bounds = [bounds[0] if report.num_events else int(columns.t[0]), int(columns.t[-1])]
-                sides = [max(sides[0], int(columns.y.max()) + 1), max(sides[1], int(columns.x.max()) + 1)]
+                sides = _grown(sides, columns)
             report = report.plus(columns.t.size, faults, others)
             places.append(place)
         lasts = [place.clock.last for place in places]
@@ -182,11 +234,11 @@ class Recording:
         return _Index(places, lasts, report, bounds[0], bounds[1], found)
 
     def _events(self, place: _Place, size: tuple[int, int]) -> Iterator[Events]:
-        for columns, _, _, _ in self._walk(place, size):
+        for columns, _, _, _ in self._walk(place, self._bound):
             yield _of(columns, size)
 
     def _walk(
-        self, place: _Place, size: tuple[int, int]
+        self, place: _Place, size: tuple[int, int], room: Room | None = None
     ) -> Iterator[tuple[Columns, tuple[Fault, ...], Mapping[str, int], _Place]]:
         """Walk on from a place: judged columns, faults, counts of what is no event, and the place after them."""
         mark, clock, number = place
@@ -194,7 +246,9 @@ class Recording:
         if mark == self.reader.start and self.reader.faults:
             self._raise(self.reader.faults)
             yield empty(), self.reader.faults, {}, place
-        for chunk, after in self.reader.chunks(mark, self.chunk_bytes):
+        reader, num = self.reader, self.chunk_bytes
+        chunks = reader.chunks(mark, num, room) if isinstance(reader, ByteReader) else reader.chunks(mark, num)
+        for chunk, after in chunks:
             columns, clock, found = judge(chunk.columns, size, clock, self.mode)
             faults = (*chunk.faults, *found)
             self._raise(faults)
@@ -261,6 +315,15 @@ def recognise(path: str | Path) -> Format:
     mend = "If you know the format, name it: open_events(path, format=...)."
     where = f"{path}: byte 0"
     raise EventFormatError(where, expected=f"a known format ({names})", got=got, mend=mend, path=str(path), offset=0)
+
+
+def _grown(sides: tuple[int, int], columns: Columns) -> tuple[int, int]:
+    """Widen height and width so that they hold some events."""
+    if not columns.t.size:
+        return sides
+    if (bounds := columns.bounds) is not None:
+        return max(sides[0], bounds.y_high + 1), max(sides[1], bounds.x_high + 1)
+    return max(sides[0], int(columns.y.max()) + 1), max(sides[1], int(columns.x.max()) + 1)
 
 
 def _of(columns: Columns, size: tuple[int, int]) -> Events:

@@ -1,6 +1,4 @@
-"""Spikes as bits: a 32nd of the memory of float32, and back without loss."""
-
-from dataclasses import dataclass
+"""Zeros and ones as bits: a 32nd of the memory of float32, and back without loss. N numbers."""
 
 import torch
 from torch import Tensor
@@ -9,48 +7,37 @@ from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined] # public,
 from ranvier.kernels.cpu import buffers, machine
 
 _WEIGHTS = (1, 2, 4, 8, 16, 32, 64, 128)
+_TYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
-@dataclass(frozen=True, slots=True)
-class Bits:
-    """Packed zeros and ones: bit k of the byte n is number 8 n + k of the tensor, as it lies in memory."""
+def pack(x_N: Tensor) -> Tensor | None:
+    """Pack zeros and ones: bit k of the byte n is number 8 n + k. None if there are other numbers.
 
-    bytes: Tensor  # (ceil(numbers / 8),) uint8
-    like: Tensor  # no memory of its own: a meta tensor with the shape, strides and type of what was packed
-
-    def unpack(self) -> Tensor:
-        """Return the tensor that was packed: its values, type and layout."""
-        numbers = self.like.numel()
-        if _has_machine(self.bytes, self.like.dtype):
-            flat = buffers.fresh((numbers,), self.like.dtype)
-            machine._machine().unpack(to_dlpack(self.bytes), to_dlpack(flat), torch.get_num_threads())
-        else:
-            weights = torch.tensor(_WEIGHTS, dtype=torch.uint8, device=self.bytes.device)
-            flat = ((self.bytes[:, None] & weights) != 0).flatten()[:numbers].to(self.like.dtype)
-        return flat.as_strided(self.like.shape, self.like.stride())
-
-
-def pack(x: Tensor) -> Bits | None:
-    """Pack a floating tensor that holds zeros and ones only; None if it holds anything else, or lies with gaps.
-
-    Looking stops at the first other number, so asking costs little.
+    Args: x_N: floating, without gaps. Looking stops at the first other number, so asking costs little.
+    Returns: (ceil(N / 8),) uint8.
     """
-    if x.layout != torch.strided or not x.is_floating_point() or x.numel() == 0:
+    if _has_machine(x_N, x_N.dtype) and x_N.numel():
+        made = buffers.fresh(((x_N.numel() + 7) // 8,), torch.uint8)
+        good = machine._machine().pack(to_dlpack(x_N.detach()), to_dlpack(made), torch.get_num_threads())
+        return made if good else None
+    if not bool(((x_N == 0) | (x_N == 1)).all()):
         return None
-    if torch.empty_like(x, device="meta").stride() != x.stride():  # which keeps strides where there are no gaps
-        return None
-    flat = x.detach().as_strided((x.numel(),), (1,))
-    like = torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device="meta")
-    if _has_machine(x, x.dtype):
-        made = torch.empty((x.numel() + 7) // 8, dtype=torch.uint8)
-        good = machine._machine().pack(to_dlpack(flat), to_dlpack(made), torch.get_num_threads())
-        return Bits(made, like) if good else None
-    if not bool(((flat == 0) | (flat == 1)).all()):
-        return None
-    padded = torch.nn.functional.pad(flat != 0, (0, -x.numel() % 8)).view(-1, 8)
-    weights = torch.tensor(_WEIGHTS, dtype=torch.uint8, device=x.device)
-    return Bits((padded * weights).sum(1, dtype=torch.uint8), like)
+    padded = torch.nn.functional.pad(x_N != 0, (0, -x_N.numel() % 8)).view(-1, 8)
+    weights = torch.tensor(_WEIGHTS, dtype=torch.uint8, device=x_N.device)
+    return (padded * weights).sum(1, dtype=torch.uint8)
+
+
+def unpack(bits: Tensor, numbers: int, dtype: torch.dtype) -> Tensor:
+    """Return the (N,) zeros and ones that were packed, in a floating type."""
+    if _has_machine(bits, dtype) and numbers:
+        wide = dtype in (torch.float32, torch.float64)
+        made = buffers.fresh((numbers,), dtype) if wide else torch.empty(numbers, dtype=dtype)
+        machine._machine().unpack(to_dlpack(bits), to_dlpack(made), torch.get_num_threads())
+        return made
+    weights = torch.tensor(_WEIGHTS, dtype=torch.uint8, device=bits.device)
+    return ((bits[:, None] & weights) != 0).flatten()[:numbers].to(dtype)
 
 
 def _has_machine(x: Tensor, dtype: torch.dtype) -> bool:
-    return x.device.type == "cpu" and dtype in (torch.float32, torch.float64) and machine.absence() is None
+    plain = type(x) in (Tensor, torch.nn.Parameter) and x.device.type == "cpu"
+    return plain and dtype in _TYPES and machine.absence() is None

@@ -13,7 +13,9 @@ from ranvier.core.errors import DtypeError, ExecutorError, ShapeError, StateErro
 from ranvier.core.neuron import Neuron
 from ranvier.core.params import bind, parameters
 from ranvier.kernels import operators, reference
-from ranvier.kernels.cpu import direct
+from ranvier.kernels.cpu import direct, normed, short
+from ranvier.kernels.cpu.normed import Norm
+from ranvier.kernels.cpu.short import inverse, memory_order
 from ranvier.kernels.evaluate import evaluate
 from ranvier.kernels.plan import Plan, Programs
 from ranvier.kernels.scan.run import matrices
@@ -31,7 +33,7 @@ class Run(NamedTuple):
 
 def run(
     plan: Plan, current_TB: Tensor, state: Any = None, *, params: Mapping[str, Tensor] | None = None,
-    executor: Executor = "auto",
+    executor: Executor = "auto", norm: Norm | None = None,
 ) -> Run:  # fmt: skip
     """Run a neuron over a sequence.
 
@@ -41,10 +43,20 @@ def run(
         executor: "auto" lets device and installation decide; the others force one, for tests and comparisons. "scan"
             runs a step that is affine in its state (no reset) over all time steps at once, equal to rounding; auto
             never takes it, because a spike may move.
+        norm: done to the current (T, B, C, ...) on its way in, where ``can_normalise`` says so.
     Returns: the outputs that the plan names and the final state. Inputs of 16 bits are computed in float32; their
         outputs have the input's type, their state stays in float32.
     Raises: DtypeError, ShapeError, StateError, UnknownNameError, ExecutorError.
     """
+    if state is None and norm is None and plan.rest is not None and executor == "auto" and _is_plain(current_TB):
+        way = short.way(
+            plan.forward_text, plan.backward_text, plan.rest, current_TB.dtype, current_TB.shape, current_TB.stride()
+        )  # fmt: skip
+        if params:
+            _bind(plan, params, way.rest_N[0].dtype, f"run of {type(plan.neuron).__name__}")
+        results = short.run(way, current_TB)
+        count = len(plan.outputs)
+        return Run(dict(zip(plan.outputs, results, strict=False)), plan.neuron.State(*results[count:]))
     where = f"run of {type(plan.neuron).__name__}"
     if not current_TB.is_floating_point():
         raise DtypeError(where, expected="a floating input", got=str(current_TB.dtype), mend="Convert it by .float().")
@@ -52,23 +64,34 @@ def run(
         raise ShapeError(where, expected="an input (T, ...)", got="a tensor without axes")
     dtype = torch.float64 if current_TB.dtype == torch.float64 else torch.float32
     neuron, values = _bind(plan, params or {}, dtype, where)
-    computed_TB = current_TB.to(dtype)
     programs = _programs(plan, executor)
     is_direct = programs is not None and operators.is_direct(current_TB, executor)
     if state is not None:
         _check_state(plan, state, current_TB, where)
         state = type(state)(*(s.to(dtype) for s in state))
     elif is_direct:
-        state = _direct_rest(neuron, computed_TB.shape[1:], dtype)
+        state = _direct_rest(neuron, current_TB.shape[1:], dtype)
     else:
-        state = _rest(neuron, computed_TB.shape[1:], dtype, current_TB.device)
+        state = _rest(neuron, current_TB.shape[1:], dtype, current_TB.device)
     if executor == "scan":
-        outputs, state = run_scan(plan.neuron, neuron, computed_TB, state, dt=plan.dt, outputs=plan.outputs)
+        outputs, state = run_scan(plan.neuron, neuron, current_TB.to(dtype), state, dt=plan.dt, outputs=plan.outputs)
     elif programs is None:
-        outputs, state = reference.run(neuron, computed_TB, state, dt=plan.dt, outputs=plan.outputs)
+        outputs, state = reference.run(neuron, current_TB.to(dtype), state, dt=plan.dt, outputs=plan.outputs)
     else:
-        outputs, state = _run_programs(plan, programs, computed_TB, state, values, executor, is_direct=is_direct)
+        outputs, state = _run_programs(
+            plan, programs, current_TB, state, values, executor, is_direct=is_direct, norm=norm
+        )
     return Run({name: value.to(current_TB.dtype) for name, value in outputs.items()}, state)
+
+
+def _is_plain(current_TB: Tensor) -> bool:
+    """Tell whether the shortest way serves a current: there is something to do, and nobody looks on."""
+    return current_TB.is_floating_point() and current_TB.ndim > 0 and operators.is_direct(current_TB, "auto")
+
+
+def can_normalise(plan: Plan, current_TB: Tensor, executor: Executor) -> bool:
+    """Tell whether ``run`` can do the normalisation before the neuron: eager calls on the C++ machine."""
+    return not isinstance(plan.programs, TraceError) and operators.is_direct(current_TB, executor)
 
 
 def rest(neuron: Neuron, like_B: Tensor) -> Any:
@@ -156,18 +179,22 @@ def _check_state(plan: Plan, state: Any, current_TB: Tensor, where: str) -> None
 
 def _run_programs(
     plan: Plan, programs: Programs, current_TB: Tensor, states_B: Sequence[Tensor], values: dict[str, Tensor],
-    executor: Executor, *, is_direct: bool,
+    executor: Executor, *, is_direct: bool, norm: Norm | None,
 ) -> tuple[dict[str, Tensor], Any]:  # fmt: skip
     axes = memory_order(current_TB)
-    if axes == sorted(axes):
-        flat, inners = _coefficients(plan, programs, values, current_TB.shape[1:])
-        results = _run_flat(plan, current_TB, states_B, flat, inners, executor, is_direct=is_direct)
-    else:
-        inside = [axis - 1 for axis in axes[1:]]  # the same order, of a state
+    inside = None if axes == sorted(axes) else [axis - 1 for axis in axes[1:]]  # the same order, of a state
+    if inside is not None:
         current_TB, states_B = current_TB.permute(axes), [s.permute(inside) for s in states_B]
-        flat, inners = _coefficients(plan, programs, values, current_TB.shape[1:], inside)
-        results = _run_flat(plan, current_TB, states_B, flat, inners, executor, is_direct=is_direct)
-        back = {len(axes): _inverse(axes), len(inside): _inverse(inside)}
+    flat, inners = _coefficients(plan, programs, values, current_TB.shape[1:], inside)
+    if norm is not None:
+        inner = math.prod(current_TB.shape[axes.index(2) + 1 :])
+        results = _run_normed(plan, current_TB, states_B, flat, inners, norm, inner)
+    elif is_direct:
+        results = direct.run(current_TB, states_B, flat, inners, plan.forward_text, plan.backward_text)
+    else:
+        results = _run_flat(plan, current_TB, states_B, flat, inners, executor)
+    if inside is not None:
+        back = {len(axes): inverse(axes), len(inside): inverse(inside)}
         results = [r.permute(back[r.ndim]) for r in results]
     count = len(plan.outputs)
     return dict(zip(plan.outputs, results[:count], strict=True)), plan.neuron.State(*results[count:])
@@ -175,11 +202,9 @@ def _run_programs(
 
 def _run_flat(
     plan: Plan, current_TB: Tensor, states_B: Sequence[Tensor], coefficients: list[Tensor], inners: list[int],
-    executor: Executor, *, is_direct: bool,
+    executor: Executor,
 ) -> Sequence[Tensor]:  # fmt: skip
     """Run over neurons in the order of their axes; returns the outputs, then the final states."""
-    if is_direct:
-        return direct.run(current_TB, states_B, coefficients, inners, plan.forward_text, plan.backward_text)
     shape = current_TB.shape
     current_TN = current_TB.reshape(shape[0], math.prod(shape[1:])).contiguous()
     states_N = [s.reshape(-1).contiguous() for s in states_B]
@@ -187,6 +212,19 @@ def _run_flat(
         current_TN, states_N, coefficients, inners, plan.forward_text, plan.backward_text, executor
     )  # fmt: skip
     return [r.reshape(shape[r.ndim == 1 :]) for r in results]
+
+
+def _run_normed(
+    plan: Plan, current_TB: Tensor, states_B: Sequence[Tensor], coefficients: list[Tensor], inners: list[int],
+    norm: Norm, inner: int,
+) -> Sequence[Tensor]:  # fmt: skip
+    """Normalise on the way in, and run as ``_run_flat``."""
+    shape = current_TB.shape
+    current_TN = current_TB.reshape(shape[0], math.prod(shape[1:])).contiguous()
+    states_N = [s.reshape(current_TN.shape[1]) for s in states_B]
+    texts = plan.forward_text, plan.backward_text
+    results = normed.run(current_TN, states_N, coefficients, inners, *texts, norm, inner)
+    return [r.view(shape[r.ndim == 1 :]) for r in results]
 
 
 def _coefficients(
@@ -208,21 +246,6 @@ def _coefficients(
         flat.append(value)
         inners.append(inner)
     return flat, inners
-
-
-def memory_order(x_TB: Tensor) -> list[int]:
-    """Return the axes of a sequence as they lie in memory, time first; their own order if they lie with gaps.
-
-    A neuron's step looks at one number at a time, so kernels take a convolution's channels-last result as it lies.
-    """
-    if x_TB.is_contiguous():
-        return list(range(x_TB.ndim))
-    axes = [0, *sorted(range(1, x_TB.ndim), key=lambda axis: -x_TB.stride()[axis])]
-    return axes if x_TB.permute(axes).is_contiguous() else list(range(x_TB.ndim))
-
-
-def _inverse(axes: list[int]) -> list[int]:
-    return sorted(range(len(axes)), key=axes.__getitem__)
 
 
 def _flatten(value: Tensor, shape: torch.Size, name: str) -> tuple[Tensor, int]:

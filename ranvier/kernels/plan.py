@@ -1,5 +1,6 @@
 """A plan: everything about running one neuron that does not depend on the data."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -51,6 +52,7 @@ class Plan:
         found = None if isinstance(self.programs, TraceError) else self.programs
         self.forward_text = str(found.forward) if found else ""  # as it travels through PyTorch's operators
         self.backward_text = str(found.backward) if found else ""
+        self.rest = _numbers(neuron.rest()) if found and not self.learned else None  # if it is always the same
 
     def _trace(self) -> Programs | TraceError:
         try:
@@ -66,6 +68,12 @@ def plan(neuron: Neuron, *, dt: float = 1.0, outputs: tuple[str, ...] = ("spikes
     Raises: UnknownNameError if an output is neither "spikes" nor a state variable; ConfigError as ``plain_surrogate``.
     """
     return Plan(neuron, dt, outputs)
+
+
+def _numbers(state: Iterable[float | Tensor]) -> tuple[float, ...] | None:
+    """Return a state at rest as numbers; None where one of its variables is many."""
+    values = tuple(state)
+    return tuple(map(float, values)) if all(not isinstance(v, Tensor) or v.numel() == 1 for v in values) else None
 
 
 def plain_surrogate(neuron: Neuron, *, where: str) -> Neuron:

@@ -1,6 +1,9 @@
 """Run the programs of a step over time in plain torch: the plain twin that the C++ and GPU executors are judged by.
 
 Every executor offers these two functions with this meaning. Axes: T time, N neurons (all other axes, flattened).
+
+A current of 16 bits is computed in float32: outputs and the gradients of current and outputs have the current's type,
+states and coefficients are float32.
 """
 
 from collections.abc import Sequence
@@ -42,6 +45,7 @@ def forward(
     program: Program, current_TN: Tensor, states_N: Sequence[Tensor], coefficients: Sequence[Coefficient]
 ) -> Forward:
     """Run a forward program over all time steps."""
+    short, current_TN = current_TN.dtype, _computed(current_TN)
     fixed = {f"coef.{k}": _spread(c, current_TN.shape[1]) for k, c in enumerate(coefficients)}
     names = [name for name in program.inputs if name.startswith("state.")]
     outs = [name for name, _ in program.outputs if name.startswith("out.")]
@@ -52,7 +56,7 @@ def forward(
         for row, name in zip(rows, outs, strict=True):
             row.append(result[name].expand_as(current_N))
     outputs = [torch.stack(row) if row else torch.empty_like(current_TN) for row in rows]
-    return Forward(outputs, [s.clone() for s in states])
+    return Forward([x.to(short) for x in outputs], [s.clone() for s in states])
 
 
 def backward(
@@ -65,6 +69,8 @@ def backward(
         zero. grad_states_N: the same for the final states.
     """
     T, N = current_TN.shape
+    short, current_TN = current_TN.dtype, _computed(current_TN)
+    grad_outputs_TN = [None if g is None else _computed(g) for g in grad_outputs_TN]
     fixed = {f"coef.{k}": _spread(c, N) for k, c in enumerate(coefficients)}
     names = [name for name in program.inputs if name.startswith("state.")]
     outs = [name for name, _ in program.outputs if name.startswith("out.")]
@@ -84,9 +90,12 @@ def backward(
         grads = [result[f"grad_{name}"].expand(N) for name in names]
         grad_current_TN[t] = result["grad_current"]
         sums = [s + result[f"grad_coef.{k}"] for k, s in enumerate(sums)]
-    return Backward(
-        grad_current_TN, [g.clone() for g in grads], [_gather(s, c) for s, c in zip(sums, coefficients, strict=True)]
-    )
+    totals = [_gather(s, c) for s, c in zip(sums, coefficients, strict=True)]
+    return Backward(grad_current_TN.to(short), [g.clone() for g in grads], totals)
+
+
+def _computed(x_TN: Tensor) -> Tensor:
+    return x_TN.to(torch.promote_types(x_TN.dtype, torch.float32))
 
 
 def _index(coefficient: Coefficient, num_neurons: int) -> Tensor:

@@ -2,28 +2,44 @@
 
 from ranvier.measure.activity import activation_sparsity, activity, interval_cv
 from ranvier.measure.collect import About, Answers, collect
+from ranvier.measure.complexity import lempel_ziv, normalised_lempel_ziv
 from ranvier.measure.constants import HOROWITZ_45NM, Constants
+from ranvier.measure.detection import Boxes, average_precision, box_iou, mean_average_precision, suppress
 from ranvier.measure.energy import Estimate, energy
 from ranvier.measure.neurobench import neurobench
 from ranvier.measure.operations import LayerOperations, Operations, operations
 from ranvier.measure.parameters import connection_sparsity, footprint, parameters
+from ranvier.measure.saved import SavedBytes, saved_bytes
+from ranvier.measure.segmentation import class_iou, confusion, mean_iou
 
 __all__ = [
     "HOROWITZ_45NM",
     "About",
     "Answers",
+    "Boxes",
     "Constants",
     "Estimate",
     "LayerOperations",
     "Operations",
+    "SavedBytes",
     "activation_sparsity",
     "activity",
+    "average_precision",
+    "box_iou",
+    "class_iou",
     "collect",
+    "confusion",
     "connection_sparsity",
     "energy",
     "footprint",
     "interval_cv",
+    "lempel_ziv",
+    "mean_average_precision",
+    "mean_iou",
     "neurobench",
+    "normalised_lempel_ziv",
     "operations",
     "parameters",
+    "saved_bytes",
+    "suppress",
 ]

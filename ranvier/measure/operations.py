@@ -22,7 +22,7 @@ from torch.utils.hooks import RemovableHandle
 
 from ranvier.measure.parameters import WEIGHTED
 from ranvier.measure.passes import check_sequence, looking
-from ranvier.nn.attention import AttentionProduct
+from ranvier.nn.attention import AttentionProduct, TokenSum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ def counting(net: nn.Module) -> Iterator[dict[str, Any]]:
         if isinstance(module, WEIGHTED):
             tally = tallies[path] = _Tally()
             handles.append(module.register_forward_pre_hook(_hook(tally)))
-        elif isinstance(module, AttentionProduct):
+        elif isinstance(module, AttentionProduct | TokenSum):
             tally = tallies[path] = _Tally()
             handles.append(module.register_forward_pre_hook(_product_hook(tally)))
     try:
@@ -159,7 +159,7 @@ def _hook(tally: _Tally) -> Any:
 
 
 def _product_hook(tally: _Tally) -> Any:
-    def before(module: AttentionProduct, inputs: tuple[Tensor, ...]) -> None:
+    def before(module: AttentionProduct | TokenSum, inputs: tuple[Tensor, ...]) -> None:
         counted = module.count(*(x.detach() for x in inputs))
         tally.rows += inputs[0].shape[0] * inputs[0].shape[1]
         tally.dense += counted.dense

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ranvier.measure.passes import looking
-from ranvier.nn.observe import Seen, observe
+from ranvier.nn.observe import Seen, observe, recordable
 from ranvier.report import schema
 
 NEURONS = 32  # a layer and raster
@@ -52,9 +52,7 @@ def recordings(
 
 def _record(net: nn.Module) -> tuple[str, ...]:
     """Ask for membranes where there are any."""
-    plans = (getattr(module, "plan", None) for module in net.modules())
-    neurons = (getattr(plan, "neuron", None) for plan in plans)
-    return ("v",) if any("v" in neuron.State._fields for neuron in neurons if neuron is not None) else ()
+    return ("v",) if any("v" in (recordable(module) or ()) for module in net.modules()) else ()
 
 
 def is_spiking(layer: Seen) -> bool:
@@ -90,7 +88,8 @@ def _sample(
 
 
 def _title(path: str, module: Any) -> str:
-    neuron = type(module.plan.neuron).__name__
+    plan = getattr(module, "plan", None)
+    neuron = type(module if plan is None else plan.neuron).__name__
     return f"{path} {neuron}" if path else neuron
 
 
@@ -157,7 +156,7 @@ def _traces(path: str, module: Any, layer: Seen) -> list[schema.Trace]:
 
 def _threshold(module: Any, v_T: Tensor) -> Tensor | None:
     """Return the fixed threshold of each neuron, where the neuron has one."""
-    v_th = getattr(module.neuron, "v_th", None)
+    v_th = getattr(getattr(module, "neuron", None), "v_th", None)
     if not isinstance(v_th, float | Tensor):
         return None
     return torch.as_tensor(v_th).detach().cpu().broadcast_to(v_T.shape[1:]).reshape(-1)

@@ -12,6 +12,7 @@ from ranvier.neurons.izhikevich import Izhikevich
 from ranvier.neurons.izhikevich_2007 import Izhikevich2007
 from ranvier.neurons.leaky_integrator import LeakyIntegrator
 from ranvier.neurons.lif import LIF
+from ranvier.neurons.meta import Meta
 from ranvier.neurons.plif import PLIF
 from ranvier.neurons.psc_exp_lif import PscExpLIF
 from ranvier.neurons.qif import QIF
@@ -19,6 +20,7 @@ from ranvier.neurons.refractory_lif import RefractoryLIF
 from ranvier.neurons.resonate_and_fire import ResonateAndFire
 from ranvier.neurons.synaptic_alif import SynapticALIF
 from ranvier.neurons.synaptic_lif import SynapticLIF
+from ranvier.neurons.tempotron import Tempotron
 
 __all__ = [
     "ALIF",
@@ -35,9 +37,11 @@ __all__ = [
     "Izhikevich",
     "Izhikevich2007",
     "LeakyIntegrator",
+    "Meta",
     "PscExpLIF",
     "RefractoryLIF",
     "ResonateAndFire",
     "SynapticALIF",
     "SynapticLIF",
+    "Tempotron",
 ]

@@ -1,7 +1,7 @@
 """Parametric leaky integrate-and-fire neuron. Source: Fang et al. 2021, ICCV, arXiv:2007.05785."""
 
 from collections.abc import Mapping
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -33,6 +33,8 @@ class PLIF(Neuron):
     v_th         1             mV    v_th    threshold
     v_rest       0             mV    v_rest  potential that the leak aims at
     decay_input  True                        whether the input is scaled by k too
+    reset_at     spike                       when the reset comes: in the step of its spike, or in the next one
+                                             "before_leak" or "after_leak"; see LIF
     reset        to 0, detached              reset of the paper
     ===========  ============  ====  ======  =======================================================
 
@@ -50,6 +52,7 @@ class PLIF(Neuron):
     v_th: Mv = 1.0
     v_rest: Mv = 0.0
     decay_input: bool = True
+    reset_at: Literal["spike", "before_leak", "after_leak"] = "spike"
     reset: Reset = ToValue(detach=True)
 
     class State(NamedTuple):
@@ -62,13 +65,19 @@ class PLIF(Neuron):
         check(self)
 
     def step(self, state: State, current: Tensor, *, dt: float) -> tuple[State, Tensor]:  # noqa: ARG002 - k is per step
-        k = sigmoid(self.w)
+        k, v = sigmoid(self.w), state.v
+        if self.reset_at == "before_leak":
+            v = self.reset(v, self.spike(v - self.v_th), self.v_th)
         if self.decay_input:
-            v = state.v + k * (current - (state.v - self.v_rest))
+            v = v + k * (current - (v - self.v_rest))
         else:
-            v = state.v - k * (state.v - self.v_rest) + current
+            v = v - k * (v - self.v_rest) + current
+        if self.reset_at == "after_leak":
+            v = self.reset(v, self.spike(state.v - self.v_th), self.v_th)
         spikes = self.spike(v - self.v_th)
-        return self.State(v=self.reset(v, spikes, self.v_th)), spikes
+        if self.reset_at == "spike":
+            v = self.reset(v, spikes, self.v_th)
+        return self.State(v=v), spikes
 
     def rest(self) -> State:
         return self.State(v=self.v_rest)  # type: ignore[arg-type] # numbers stand for tensors of any shape
@@ -95,7 +104,7 @@ class PLIF(Neuron):
         hard, k = hard_value(self.reset), sigmoid(self.w)
         if not isinstance(k, float) or not isinstance(self.v_th, float) or isinstance(self.reset, NoReset):
             return {}
-        if self.v_rest != (hard or 0.0):
+        if self.v_rest != (hard or 0.0) or self.reset_at != "spike":
             return {}
         words = call(
             "ParametricLIFNode", init_tau=1.0 / k, decay_input=self.decay_input, v_threshold=self.v_th, v_reset=hard,

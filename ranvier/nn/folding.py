@@ -1,6 +1,7 @@
 """Calling plain torch layers on sequences: time is folded into the batch. Axes: T time, B batch."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 
 from ranvier.core.errors import ConfigError, DtypeError, RanvierError, ShapeError
 from ranvier.core.neuron import Neuron
+from ranvier.kernels.packed import Form
 from ranvier.nn.learned import stranger
 from ranvier.nn.spiking import Spiking
 from ranvier.nn.stateful import TimeAware
@@ -21,13 +23,14 @@ def sees_time(layer: nn.Module) -> bool:
     return any(isinstance(module, TimeAware) for module in layer.modules())
 
 
-def as_layer(where: str, layer: Any) -> nn.Module:
+def as_layer(where: str, layer: Any, spikes: Form = "dense") -> nn.Module:
     """Turn what a container is given into a layer: a neuron description becomes ``Spiking``.
 
+    Args: spikes: how such a neuron hands its spikes on.
     Raises: ConfigError for anything that is neither a neuron nor a module.
     """
     if isinstance(layer, Neuron):
-        return Spiking(layer)
+        return Spiking(layer, spikes=spikes)
     if isinstance(layer, nn.Module):
         return layer
     raise stranger(where, layer, expected="a torch module or a neuron description")
@@ -69,9 +72,10 @@ class Folded(TimeAware):
         return fold(self.layer, x_TB)
 
 
-def call(name: str, layer: nn.Module, x_TB: Tensor) -> Tensor:
+def call(name: str, layer: nn.Module, x_TB: Tensor, way: Callable[[nn.Module, Tensor], Tensor] | None = None) -> Tensor:
     """Call a layer of a container, with time if it sees time, else folded; its errors carry its name.
 
+    Args: way: how to call it, if not as it is.
     Raises: ShapeError, DtypeError that name the layer, for what torch says of a shape or type that does not fit.
     """
     timed = sees_time(layer)
@@ -82,7 +86,7 @@ def call(name: str, layer: nn.Module, x_TB: Tensor) -> Tensor:
     if torch.compiler.is_compiling():
         return _apply(layer, x_TB, timed=timed)
     try:
-        return _apply(layer, x_TB, timed=timed)
+        return _apply(layer, x_TB, timed=timed) if way is None else way(layer, x_TB)
     except (ShapeError, DtypeError, ConfigError) as error:
         raise _renamed(name, error).with_traceback(error.__traceback__) from error.__cause__
     except RanvierError:

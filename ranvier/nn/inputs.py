@@ -1,9 +1,10 @@
 """What a layer or network accepts as a sequence: checked once, at the edge. Axes: T time, B batch."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ranvier.core.errors import DtypeError, NonFiniteError, ShapeError
+from ranvier.kernels.packed import PackedSpikes
 
 
 def check_sequence(where: str, x_TB: Tensor, *, integers: bool = False) -> None:
@@ -29,6 +30,8 @@ def check_finite(where: str, x_TB: Tensor) -> None:
 
     Raises: NonFiniteError that says how many values are at fault and where the first is.
     """
+    if isinstance(x_TB, PackedSpikes):
+        return
     if x_TB.device.type != "cpu" or not x_TB.is_floating_point() or bool(torch.isfinite(x_TB.sum())):
         return
     bad = ~torch.isfinite(x_TB)  # the sum of finite numbers may overflow, so it proves nothing by itself
@@ -37,3 +40,11 @@ def check_finite(where: str, x_TB: Tensor) -> None:
         first = tuple(int(i) for i in bad.nonzero()[0])
         got = f"{count} of {x_TB.numel()} values that are NaN or infinite, the first at index {first}: {x_TB[first]:g}"
         raise NonFiniteError(where, expected="finite numbers", got=got)
+
+
+def bytes_as_spikes(x_TB: Tensor, net: nn.Module) -> Tensor:
+    """Read an input of uint8 or bool as spikes of the type of the network's weights; others stay as they are."""
+    if not isinstance(x_TB, Tensor) or x_TB.dtype not in (torch.uint8, torch.bool):
+        return x_TB
+    weight = next((p for p in net.parameters() if p.is_floating_point()), None)
+    return PackedSpikes.of_bytes(x_TB, torch.get_default_dtype() if weight is None else weight.dtype)

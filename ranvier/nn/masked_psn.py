@@ -49,6 +49,8 @@ class MaskedPSN(Stateful):
     Source: Fang et al. 2023 (progressive masking: M = lambda M_K + (1 - lambda) J). See also: SlidingPSN, PSN.
     """
 
+    recordable = ("v",)
+
     class State(NamedTuple):
         """State of a masked window."""
 
@@ -90,7 +92,7 @@ class MaskedPSN(Stateful):
             h_TB = window(x, past_KB, self.weight[t_TB.unsqueeze(2), source].to(x.dtype))
         else:
             h_TB = self._softly_masked(x, state)
-        spikes_TB = fire(h_TB, self.v_th[t_TB], self.surrogate).to(x_TB.dtype)
+        spikes_TB = fire(self, h_TB, self.v_th[t_TB]).to(x_TB.dtype)
         return spikes_TB, self.State(latest(past_KB, x), after(x_TB, steps).step)
 
     def _softly_masked(self, x_TB: Tensor, state: Any) -> Tensor:

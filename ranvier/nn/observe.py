@@ -29,16 +29,19 @@ class Observer:
     """Takes notes of the layers of one network."""
 
     def __init__(self, net: nn.Module, record: tuple[str, ...]) -> None:
-        self.paths = {m: path for path, m in net.named_modules() if isinstance(getattr(m, "plan", None), Plan)}
+        self.paths = {m: path for path, m in net.named_modules() if recordable(m) is not None}
         self.seen: dict[str, Seen] = {}
+        self._record = record
         self._plans: dict[nn.Module, Plan] = {}
-        own = {m: m.plan.neuron.State._fields for m in self.paths}
+        own = {m: recordable(m) or () for m in self.paths}
         known = {name for fields in own.values() for name in fields}
         for name in record:
             if name not in known:
                 raise UnknownNameError.among("observe.record", name, known, kind="state variable")
         for module, fields in own.items():
-            plan: Plan = module.plan
+            plan = getattr(module, "plan", None)
+            if plan is None:
+                continue
             outputs = ("spikes", *(name for name in record if name in fields))
             self._plans[module] = make_plan(plan.neuron, dt=plan.dt, outputs=outputs)
 
@@ -49,8 +52,18 @@ class Observer:
     def see(self, layer: nn.Module, outputs: dict[str, Tensor]) -> None:
         """Note what a layer gave."""
         if layer in self.paths:
-            notes = {name: value.detach() for name, value in outputs.items()}
-            self.seen[self.paths[layer]] = Seen(notes.pop("spikes"), notes)
+            notes = {name: value.detach() for name, value in outputs.items() if name in self._record}
+            self.seen[self.paths[layer]] = Seen(outputs["spikes"].detach(), notes)
+
+
+def recordable(layer: nn.Module) -> tuple[str, ...] | None:
+    """Return the variables of a layer of neurons that can be recorded beside its spikes; None for other layers.
+
+    They are the state variables of its ``plan``; a layer of neurons without a plan lists them as ``recordable``.
+    """
+    plan = getattr(layer, "plan", None)
+    found: tuple[str, ...] | None = getattr(layer, "recordable", None)
+    return plan.neuron.State._fields if isinstance(plan, Plan) else found
 
 
 _OBSERVER: ContextVar[Observer | None] = ContextVar("ranvier.nn observer", default=None)
@@ -63,11 +76,11 @@ def observer() -> Observer | None:
 
 @contextmanager
 def observe(net: nn.Module, record: tuple[str, ...] = ("v",)) -> Iterator[dict[str, Seen]]:
-    """Watch the spiking layers of a network: ``with observe(net) as seen: net(x); seen["2"].spikes_TB``.
+    """Watch the layers of neurons of a network: ``with observe(net) as seen: net(x); seen["2"].spikes_TB``.
 
     Args:
         net: any module, not compiled. record: state variables to keep of every step; a layer whose neuron lacks one
-            gives the others. () keeps spikes alone.
+            gives the others. () keeps spikes alone. "v" of a parallel spiking neuron is its h.
     Yields: {path of a layer in ``net``: what it did in its latest call}, filled by each pass.
     Raises: UnknownNameError for a variable that no layer has; ConfigError for a compiled network.
     """

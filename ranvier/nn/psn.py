@@ -9,6 +9,7 @@ from ranvier.core.errors import ConfigError, ShapeError
 from ranvier.core.surrogate import Surrogate, spike
 from ranvier.core.surrogates.atan import ATan
 from ranvier.nn.inputs import check_sequence
+from ranvier.nn.observe import observer
 from ranvier.nn.stateful import TimeAware, require_start
 from ranvier.nn.steps import spread
 
@@ -40,6 +41,8 @@ class PSN(TimeAware):
     window at all steps, for sequences of any length), LIF(reset=NoReset()) with executor="scan".
     """
 
+    recordable = ("v",)
+
     def __init__(self, num_steps: int, *, surrogate: Surrogate | None = None) -> None:
         super().__init__()
         self.num_steps = checked_steps("PSN", "num_steps", num_steps)
@@ -58,7 +61,7 @@ class PSN(TimeAware):
             raise ShapeError("PSN", expected=expected, got=f"{x_TB.shape[0]} steps", mend=mend)
         x = computed(x_TB)
         h_TB = (self.weight.to(x.dtype) @ x.flatten(1)).view(x_TB.shape)
-        return fire(h_TB, self.v_th.unsqueeze(1), self.surrogate).to(x_TB.dtype)
+        return fire(self, h_TB, self.v_th.unsqueeze(1)).to(x_TB.dtype)
 
     def extra_repr(self) -> str:
         """Show the length."""
@@ -70,9 +73,13 @@ def computed(x_TB: Tensor) -> Tensor:
     return x_TB if x_TB.dtype == torch.float64 else x_TB.float()
 
 
-def fire(h_TB: Tensor, v_th_TB: Tensor, surrogate: Surrogate) -> Tensor:
-    """Fire where h reaches its threshold, of shape (T or 1, B or 1)."""
-    return spike(h_TB - spread(v_th_TB.to(h_TB.dtype), h_TB), surrogate)
+def fire(layer: nn.Module, h_TB: Tensor, v_th_TB: Tensor) -> Tensor:
+    """Fire where h reaches its threshold, of shape (T or 1, B or 1); an observer sees h as "v"."""
+    spikes_TB: Tensor = spike(h_TB - spread(v_th_TB.to(h_TB.dtype), h_TB), layer.surrogate)  # type: ignore[arg-type]
+    watching = observer()
+    if watching is not None:
+        watching.see(layer, {"spikes": spikes_TB, "v": h_TB})
+    return spikes_TB
 
 
 def checked_steps(where: str, name: str, value: int) -> int:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ranvier.core.errors import ConfigError, ShapeError
 from ranvier.core.neuron import Neuron
 from ranvier.kernels.dispatch import Executor
+from ranvier.kernels.packed import Form, checked_form, handed_on
 from ranvier.kernels.plan import plan as make_plan
 from ranvier.kernels.recurrent import run as run_kernel
 from ranvier.nn.learned import adopt, check_broadcast, checked_dt, checked_executor, live
@@ -32,7 +33,7 @@ class Recurrent(Stateful):
     Args:
         neuron: its description, as for ``Spiking``. size: N, the last axis of the input.
         dt: time step, ms. learn: names of neuron parameters to be learned. bias: whether there is b.
-        executor: who computes the neurons.
+        executor: who computes the neurons. spikes: how they are handed on, as for ``Spiking``.
     Attributes: weight (N, N), out first, uniform in +-1/sqrt(N) at first; bias (N,), 0 at first.
     State: the neuron's variables (B, ..., N) and ``last_spikes`` (B, ..., N).
     Raises: ShapeError, DtypeError, StateError for an input or state that does not fit.
@@ -40,9 +41,10 @@ class Recurrent(Stateful):
 
     def __init__(
         self, neuron: Neuron, size: int, *, dt: str | float = 1.0, learn: tuple[str, ...] = (), bias: bool = False,
-        executor: Executor = "auto",
+        executor: Executor = "auto", spikes: Form = "dense",
     ) -> None:  # fmt: skip
         super().__init__()
+        self.spikes = checked_form("Recurrent", spikes)
         if size < 1:
             raise ConfigError("Recurrent.size", expected="at least 1 neuron", got=str(size))
         self.size = size
@@ -71,9 +73,11 @@ class Recurrent(Stateful):
         own: Any = None if state is None else plan.neuron.State(*state[:-1])
         last_BN = torch.zeros_like(x_TB[0]) if state is None else state.last_spikes.to(x_TB.dtype)
         seen, own = run_kernel(plan, x_TB, self.weight, self.bias, own, last_BN, params=values, executor=self.executor)
+        state = self.state_type(*own, seen["spikes"][-1])
+        seen["spikes"] = handed_on(seen["spikes"], self.spikes, where=self.title())
         if watching is not None:
             watching.see(self, seen)
-        return seen["spikes"], self.state_type(*own, seen["spikes"][-1])
+        return seen["spikes"], state
 
     def __getstate__(self) -> dict[str, Any]:
         # The type of the state is made at run time, so a pickle cannot name it.
@@ -89,4 +93,6 @@ class Recurrent(Stateful):
 
     def extra_repr(self) -> str:
         """Show the neuron, its numbers and what is learned."""
-        return f"{summary(self, self.plan.neuron, dt=self.plan.dt)}, size={self.size}, bias={self.bias is not None}"
+        handed = "" if self.spikes == "dense" else f", spikes={self.spikes}"
+        sizes = f"size={self.size}, bias={self.bias is not None}"
+        return f"{summary(self, self.plan.neuron, dt=self.plan.dt)}, {sizes}{handed}"

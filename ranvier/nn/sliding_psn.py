@@ -39,6 +39,8 @@ class SlidingPSN(Stateful):
     input). See also: MaskedPSN, PSN.
     """
 
+    recordable = ("v",)
+
     class State(NamedTuple):
         """State of a sliding window."""
 
@@ -66,7 +68,7 @@ class SlidingPSN(Stateful):
         x = computed(x_TB)
         past_KB = past(x, None if state is None else state.past, self.order - 1)
         h_TB = window(x, past_KB, self.weight.to(x.dtype).reshape(1, 1, -1))
-        return fire(h_TB, self.v_th.reshape(1, 1), self.surrogate).to(x_TB.dtype), self.State(latest(past_KB, x))
+        return fire(self, h_TB, self.v_th.reshape(1, 1)).to(x_TB.dtype), self.State(latest(past_KB, x))
 
     def extra_repr(self) -> str:
         """Show the window's length."""

@@ -6,8 +6,10 @@ from torch import Tensor, nn
 
 from ranvier.core.neuron import Neuron
 from ranvier.core.params import bind, parameters, unit_of
+from ranvier.kernels.cpu.normed import Norm
 from ranvier.kernels.dispatch import Executor
 from ranvier.kernels.dispatch import run as run_kernel
+from ranvier.kernels.packed import Form, checked_form, handed_on
 from ranvier.kernels.plan import plan as make_plan
 from ranvier.nn.learned import adopt, check_broadcast, checked_dt, checked_executor, live
 from ranvier.nn.observe import observer
@@ -22,14 +24,20 @@ class Spiking(Stateful):
             value; they are buffers of the layer.
         dt: time step, ms. learn: names of neuron parameters that training may change, such as ("tau_m",).
         executor: who computes; "auto" lets device and installation decide.
+        spikes: how they are handed on: "dense", or as ``PackedSpikes`` of the form "bits" (a neuron that gives 0 and 1)
+            or "uint8" (whole numbers from 0 to 255). Values and gradients are the same. Compiled
+            and exported networks hand them on dense.
     Attributes: neuron parameters that are learned or tensors, under their own names, also in ``state_dict``.
-    Raises: ShapeError, DtypeError, StateError for an input or state that does not fit.
+    Raises: ShapeError, DtypeError, StateError for an input or state that does not fit; ConfigError for spikes that do
+        not fit their form.
     """
 
     def __init__(
-        self, neuron: Neuron, *, dt: str | float = 1.0, learn: tuple[str, ...] = (), executor: Executor = "auto"
-    ) -> None:
+        self, neuron: Neuron, *, dt: str | float = 1.0, learn: tuple[str, ...] = (), executor: Executor = "auto",
+        spikes: Form = "dense",
+    ) -> None:  # fmt: skip
         super().__init__()
+        self.spikes = checked_form("Spiking", spikes)
         self.executor = checked_executor("Spiking", executor)
         self.plan = make_plan(adopt(self, neuron, learn), dt=checked_dt("Spiking", dt))
         self.learn = tuple(learn)
@@ -51,14 +59,18 @@ class Spiking(Stateful):
         """The neuron's own State."""
         return self.plan.neuron.State
 
-    def run(self, x_TB: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """Run currents (T, B, ...) from a State of (B, ...) tensors; returns spikes and the new State."""
+    def run(self, x_TB: Tensor, state: Any = None, *, norm: Norm | None = None) -> tuple[Tensor, Any]:
+        """Run currents (T, B, ...) from a State of (B, ...) tensors; returns spikes and the new State.
+
+        norm: done to the currents first, see ``ranvier.nn.normed``.
+        """
         self.check(x_TB, state)
         values = live(self, self.plan.learned)
         check_broadcast(self.title(), values, x_TB)
         watching = observer()
         plan = self.plan if watching is None else watching.plan(self, self.plan)
-        outputs, state = run_kernel(plan, x_TB, state, params=values, executor=self.executor)
+        outputs, state = run_kernel(plan, x_TB, state, params=values, executor=self.executor, norm=norm)
+        outputs["spikes"] = handed_on(outputs["spikes"], self.spikes, where=self.title())
         if watching is not None:
             watching.see(self, outputs)
         return outputs["spikes"], state
@@ -69,7 +81,8 @@ class Spiking(Stateful):
 
     def extra_repr(self) -> str:
         """Show the neuron, its numbers and what is learned."""
-        return summary(self, self.plan.neuron, dt=self.dt)
+        handed = "" if self.spikes == "dense" else f", spikes={self.spikes}"
+        return summary(self, self.plan.neuron, dt=self.dt) + handed
 
     def describe(self) -> str:
         """Say in a few lines what the neuron is, with units, and which parameters are learned."""

@@ -6,7 +6,7 @@ takes the new one back.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -81,11 +81,17 @@ class Stateful(TimeAware, ABC):
 
     def forward(self, x_TB: Tensor) -> Tensor:
         """Run from rest; inside ``ranvier.nn.run``, from the state that is carried for this layer."""
-        # A compiled network starts from rest always: its graph has no place for a context variable.
-        carrier = None if torch.compiler.is_compiling() else _CARRIER.get()
-        if carrier is None:
-            return self.run(x_TB, None)[0]
-        return carrier.carry(self, x_TB)
+        return carried(self, lambda state: self.run(x_TB, state))
+
+
+Running = Callable[[Any], tuple[Tensor, Any]]  # from a state, or None for rest, to the output and the new state
+
+
+def carried(layer: Stateful, run: Running) -> Tensor:
+    """Run a layer from rest; inside ``ranvier.nn.run``, from the state that is carried for it."""
+    # A compiled network starts from rest always: its graph has no place for a context variable.
+    carrier = None if torch.compiler.is_compiling() else _CARRIER.get()
+    return run(None)[0] if carrier is None else carrier.carry(layer, run)
 
 
 class _Carrier:
@@ -96,7 +102,7 @@ class _Carrier:
         self.given = given
         self.left: dict[str, Any] = {}
 
-    def carry(self, layer: Stateful, x_TB: Tensor) -> Tensor:
+    def carry(self, layer: Stateful, run: Running) -> Tensor:
         path = self.paths.get(layer)
         if path is None:
             got = "one that is no submodule of it"
@@ -109,7 +115,7 @@ class _Carrier:
         if self.given is not None and path not in self.given:
             raise _missing(where, self.given)
         try:
-            y_TB, self.left[path] = layer.run(x_TB, None if self.given is None else self.given[path])
+            y_TB, self.left[path] = run(None if self.given is None else self.given[path])
         except StateError as error:
             if '"' in error.where:  # a layer inside this one has said its name already
                 raise

@@ -1,5 +1,19 @@
 """Learning rules: how one batch becomes gradients."""
 
 from ranvier.rules.bptt import BPTT
+from ranvier.rules.decolle import DECOLLE
+from ranvier.rules.eprop import EProp
+from ranvier.rules.eventprop import EventProp
+from ranvier.rules.ottt import OTTT
+from ranvier.rules.sltt import SLTT
+from ranvier.rules.stdp import STDP
 
-__all__ = ["BPTT"]
+__all__ = [
+    "BPTT",
+    "DECOLLE",
+    "OTTT",
+    "SLTT",
+    "STDP",
+    "EProp",
+    "EventProp",
+]

@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from ranvier.core.errors import ConfigError, ShapeError
 from ranvier.core.params import require
 from ranvier.core.rule import Evaluation, Loss, Rule
 from ranvier.nn.stateful import run
+from ranvier.rules.checks import require_gradient, require_scalar
+from ranvier.rules.stepwise import detached
 
 
 class BPTT(Rule):
@@ -34,16 +35,7 @@ class BPTT(Rule):
         Raises: ShapeError if the loss is no scalar; ConfigError if it depends on no parameter.
         """
         outputs = net(inputs) if self.horizon is None else _in_pieces(net, inputs, self.horizon)
-        value = loss(outputs, targets)
-        if value.ndim:
-            raise ShapeError("BPTT", expected="a loss that is a scalar", got=f"shape {tuple(value.shape)}")
-        if not value.requires_grad:
-            raise ConfigError(
-                "BPTT",
-                expected="a loss that depends on a parameter of the network",
-                got="one without gradient",
-                mend="Give the network a parameter with requires_grad=True, and detach nothing on the way to the loss.",
-            )
+        value = require_gradient("BPTT", require_scalar("BPTT", loss(outputs, targets)))
         (value * scale).backward()  # type: ignore[no-untyped-call] # torch's backward is untyped
         return Evaluation(loss=value.detach(), outputs=outputs.detach())
 
@@ -53,5 +45,5 @@ def _in_pieces(net: nn.Module, inputs_TB: Tensor, horizon: int) -> Tensor:
     for piece_TB in torch.split(inputs_TB, horizon):
         output_TB, state = run(net, piece_TB, state)
         outputs.append(output_TB)
-        state = {path: type(own)(*(value.detach() for value in own)) for path, own in state.items()}
+        state = detached(state)
     return torch.cat(outputs)

@@ -8,12 +8,16 @@ from ranvier.core.errors import UnknownNameError
 if TYPE_CHECKING:
     from ranvier.core.system import System
 
-__all__ = ["load", "names"]
+__all__ = ["load", "module", "names"]
 
 # One line a system: the name typed at the shell, and the module that holds its ``SYSTEM``.
 _MODULES = {
+    "max-former": "ranvier.systems.vision.max_former",
+    "meta-neuron-lzc": "ranvier.systems.signals.meta_neuron_lzc",
+    "sltt": "ranvier.systems.training.sltt",
     "spikformer": "ranvier.systems.vision.spikformer",
     "spikformer-v2": "ranvier.systems.vision.spikformer_v2",
+    "meta-spikeformer": "ranvier.systems.vision.meta_spikeformer.system",
     "stbp": "ranvier.systems.training.stbp",
 }
 
@@ -28,7 +32,15 @@ def load(name: str) -> "System":
 
     Raises: UnknownNameError, with near names, if there is none of this name.
     """
+    system: System = import_module(module(name)).SYSTEM
+    return system
+
+
+def module(name: str) -> str:
+    """Return the name of the module whose ``SYSTEM`` it is.
+
+    Raises: UnknownNameError, with near names, if there is none of this name.
+    """
     if name not in _MODULES:
         raise UnknownNameError.among("ranvier.systems", name, _MODULES, kind="system")
-    system: System = import_module(_MODULES[name]).SYSTEM
-    return system
+    return _MODULES[name]

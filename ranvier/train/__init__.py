@@ -6,12 +6,13 @@ from ranvier.train.callbacks import Advice, BudgetError, Callback, EarlyStop, Ep
 from ranvier.train.config import Saving, Train
 from ranvier.train.evaluate import Judgement, evaluate
 from ranvier.train.loader import Loader
-from ranvier.train.optimisers import SGD, AdamW, Optimiser
+from ranvier.train.optimisers import LAMB, SGD, AdamW, Optimiser
 from ranvier.train.ranks import Ranks, joined
 from ranvier.train.schedules import Constant, Cosine, OneCycle, Schedule, Steps
 from ranvier.train.trainer import Outcome, Trainer
 
 __all__ = [
+    "LAMB",
     "SGD",
     "Activity",
     "AdamW",

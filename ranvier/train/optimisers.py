@@ -1,4 +1,4 @@
-"""Optimisers as frozen descriptions; torch's own do the work.
+"""Optimisers as frozen descriptions; torch's own do the work, ours where torch has none.
 
 Weight decay touches parameters of two axes or more only: biases, gains of norms and neurons' time constants stay free.
 """
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ranvier.core.errors import ConfigError
+from ranvier.train.lamb import Lamb
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,36 @@ class SGD:
         return torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov)
 
 
-Optimiser = AdamW | SGD
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LAMB:
+    """Adam with a step scaled to the size of each layer's weights (You et al. 2020, arXiv 1904.00962).
+
+    Args: clip_trust: that scale is at most 1. Weight decay of 0 switches it off, and Adam remains.
+    """
+
+    kind: Literal["lamb"] = "lamb"
+    lr: float = 2.4e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-6
+    weight_decay: float = 0.05
+    clip_trust: bool = True
+
+    def __post_init__(self) -> None:
+        _require("LAMB.lr", self.lr > 0, "a rate > 0", self.lr)
+        _require("LAMB.betas", all(0 <= b < 1 for b in self.betas), "two numbers in [0, 1)", self.betas)
+        _require("LAMB.eps", self.eps > 0, "a number > 0", self.eps)
+        _require("LAMB.weight_decay", self.weight_decay >= 0, "a number >= 0", self.weight_decay)
+
+    def build(
+        self, parameters: Iterable[nn.Parameter], scales: Mapping[nn.Parameter, float] | None = None
+    ) -> torch.optim.Optimizer:
+        """Make the optimiser of these parameters; ``scales``: what the learning rate of some is multiplied with."""
+        groups = _groups(parameters, self.weight_decay, scales or {})
+        betas = (self.betas[0], self.betas[1])
+        return Lamb(groups, lr=self.lr, betas=betas, eps=self.eps, clip_trust=self.clip_trust)
+
+
+Optimiser = AdamW | SGD | LAMB
 
 
 def _groups(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ranvier.core.errors import ConfigError, NonFiniteError, ShapeError
-from ranvier.core.rule import Loss, Rule
+from ranvier.core.rule import Evaluation, Loss, Rule
 from ranvier.core.seeds import derive
 from ranvier.train import average
 from ranvier.train.average import Weights
@@ -28,7 +28,7 @@ class Figures(NamedTuple):
     right: int | None  # right decisions, None where targets are no classes
     seen: int  # samples
     lr: float
-    grad_norm: float  # before clipping
+    grad_norm: float  # before clipping, of the last update
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,62 +82,88 @@ class Stepper:
     def take(self, step: int, batches: Sequence[Batch]) -> Figures:
         """Take step number ``step`` (from 0) on the mean gradient over all samples of the batches.
 
-        Raises: NonFiniteError, before any weight moves, if the loss or the gradient is NaN or infinite.
+        A rule that learns within a batch moves the weights several times; all its updates have the same learning rate.
+
+        Raises: NonFiniteError, before any weight moves along it, if the loss or a gradient is NaN or infinite.
         """
         self.net.train()
         self.optimiser.zero_grad()
         num_samples = sum(check(*batch) for batch in batches)
+        lr = self.config.optimiser.lr * self.config.schedule.factor(step, self.num_steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = lr * group["scale"]
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)  # loss, right decisions
         with seeded(derive(self.seed, "step", step, self.ranks.rank), self.device):
-            for batch in batches:
-                self._accumulate(batch, num_samples, sums)
-        grad_norm = self._gather(sums)
+            works = [self._begin(batch, num_samples) for batch in batches]
+            while not self._advance(works, sums):
+                _check_finite(step, 0.0, self._gather([]))
+                self.optimiser.step()
+                self.optimiser.zero_grad()
+        grad_norm = self._gather([sums])
         loss, right = sums.tolist()
-        if not (math.isfinite(loss) and math.isfinite(grad_norm)):
-            raise NonFiniteError(
-                f"training step {step + 1}",
-                expected="a finite loss and gradient",
-                got=f"loss {loss:g}, norm of the gradient {grad_norm:g}",
-                mend="Lower the learning rate, set Train.clip, or look for NaN in the data.",
-            )
-        lr = self._move(step)
+        _check_finite(step, loss, grad_norm)
+        self._finish(step)
         right_or_none = round(right) if is_classes(batches[0][1]) else None
         return Figures(loss=loss, right=right_or_none, seen=num_samples, lr=lr, grad_norm=grad_norm)
 
-    def _accumulate(self, batch: Batch, num_samples: int, sums: Tensor) -> None:
+    def _begin(self, batch: Batch, num_samples: int) -> "_Work":
         inputs, targets = self.ranks.share(*batch)
-        if len(targets) == 0:  # fewer samples than ranks
-            return
-        inputs, targets = inputs.to(self.device), targets.to(self.device)
         share = len(targets) / num_samples
-        with autocast(self.device, self.config.precision):
-            seen = self.rule.accumulate(self.net, inputs, targets, self.loss, scale=share)
-        sums[0] += seen.loss.double() * share
-        if is_classes(targets):
-            sums[1] += (decide(self.loss, seen.outputs) == targets).sum()
+        if not share:  # fewer samples than ranks: keep pace with the others, at no weight
+            inputs, targets = batch[0][:, :1], batch[1][:1]
+        inputs, targets = inputs.to(self.device), targets.to(self.device)
+        return _Work(self.rule.updates(self.net, inputs, targets, self.loss, scale=share), targets, share)
 
-    def _gather(self, sums: Tensor) -> float:
+    def _advance(self, works: "Sequence[_Work]", sums: Tensor) -> bool:
+        """Let the rule go on, in all batches, to where the weights should move. Returns: whether they are done."""
+        done = False
+        for work in works:
+            with autocast(self.device, self.config.precision):  # forgets its copies of the weights when it closes
+                seen = next(work.updates)
+            done = seen is not None
+            if seen is not None and work.share:
+                sums[0] += seen.loss.double() * work.share
+                if is_classes(work.targets):
+                    sums[1] += (decide(self.loss, seen.outputs) == work.targets).sum()
+        return done
+
+    def _gather(self, sums: Sequence[Tensor]) -> float:
         """Sum gradients and figures over the ranks, clip. Returns: the norm of the gradient before clipping."""
         learned = [p for group in self.optimiser.param_groups for p in group["params"]]
         for parameter in learned:
             if parameter.grad is None:  # not reached by this rank's samples; another rank's may have
                 parameter.grad = torch.zeros_like(parameter)
         gradients = [parameter.grad for parameter in learned]
-        self.ranks.add_up([*gradients, sums])
+        self.ranks.add_up([*gradients, *sums])
         norm = torch.nn.utils.get_total_norm(gradients)
         if self.config.clip is not None:
             torch.nn.utils.clip_grads_with_norm_(learned, self.config.clip, norm)
         return float(norm)
 
-    def _move(self, step: int) -> float:
-        lr = self.config.optimiser.lr * self.config.schedule.factor(step, self.num_steps)
-        for group in self.optimiser.param_groups:
-            group["lr"] = lr * group["scale"]
+    def _finish(self, step: int) -> None:
+        """Move the weights for the last time in this step, and what follows them."""
         self.optimiser.step()
         self.ranks.follow(self.net.buffers())  # running statistics of norms, which saw other samples on each rank
         if self.average is not None and self.config.ema is not None:
             average.update(self.average, self.net, decay=self.config.ema, step=step + 1)
-        return lr
+
+
+class _Work(NamedTuple):
+    """A rule on its way through a batch."""
+
+    updates: Iterator[Evaluation | None]
+    targets: Tensor  # of this rank
+    share: float  # of this rank's samples of the batch in all samples of the step
+
+
+def _check_finite(step: int, loss: float, grad_norm: float) -> None:
+    if not (math.isfinite(loss) and math.isfinite(grad_norm)):
+        raise NonFiniteError(
+            f"training step {step + 1}",
+            expected="a finite loss and gradient",
+            got=f"loss {loss:g}, norm of the gradient {grad_norm:g}",
+            mend="Lower the learning rate, set Train.clip, or look for NaN in the data.",
+        )
 
 
 def check(inputs: Tensor, targets: Tensor) -> int:

@@ -27,9 +27,9 @@ def test_a_mistake_is_one_message_on_stderr_and_exit_code_2(shell):
     result = shell("run", "stpb")
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert result.stderr == (
-        "UnknownNameError: ranvier.systems: expected a known system (stbp), got 'stpb'. Did you mean 'stbp'?\n"
-    )
+    assert result.stderr.startswith("UnknownNameError: ranvier.systems: expected a known system (")
+    assert result.stderr.endswith("), got 'stpb'. Did you mean 'stbp'?\n")
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("words", [("--debug", "run", "stpb"), ("run", "stpb", "--debug")])

@@ -44,6 +44,13 @@ def test_show_prints_a_system_with_paper_options_claim_and_control(shell):
     assert "Control, which must fail: horizon=1" in page
 
 
+def test_show_prints_a_system_and_the_rule_it_is_named_after(shell):
+    page = shell("show", "sltt").stdout
+    assert "Meng, Xiao, Yan, Wang, Lin and Luo (2023)" in page
+    assert "SLTT  (ranvier.rules.sltt)" in page
+    assert "SLTT-K back-propagates" in page
+
+
 def test_show_gives_json(shell):
     system = json.loads(shell("show", "stbp", "--json").stdout)
     assert system["paper"]["identifier"] == "arXiv:1706.02609"

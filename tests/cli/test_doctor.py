@@ -12,6 +12,7 @@ def findings(shell):
 
 def test_the_doctor_looks_at_every_part(shell):
     parts = findings(shell)
+    assert {"recurrent loop", "event-driven kernel", "event decoders"} <= set(parts)
     assert {"python", "torch", "C++ kernel", "GPU kernel", "data: nmnist", "runs folder"} <= set(parts)
     assert parts["data: nmnist"]["state"] == "good"
     assert parts["data: mnist"] == {

@@ -28,7 +28,7 @@ import yaml
 from ranvier import nn, report, systems
 from ranvier.core.errors import RanvierError
 from ranvier.data import open_events
-from ranvier.data.formats import FORMATS, cifar, idx, nmnist_bin, npz, packed
+from ranvier.data.formats import FORMATS, cifar, idx, mat, nmnist_bin, npz, packed, records
 from ranvier.data.sets.pack import load_events, load_images
 from ranvier.neurons import LIF
 from ranvier.runs import Run
@@ -182,6 +182,7 @@ def readers(home):
     run.mkdir()
     found = {
         "npz": of(npz.read), "packed": of(packed.read), "idx": of(idx.read), "bin": of(nmnist_bin.read),
+        "mat": lambda data: mat.parse(data, ("a",)), "records": lambda data: records.parse(data, ("a",)),
         "cifar": of(cifar.read), "cifar archive": of(lambda path: cifar.read_archive(path, cifar.TEST)),
         "events": of(lambda path: load_events(path, size=(34, 34))),
         "images": of(lambda path: load_images(path, images="train_x", labels="train_y", classes=("0",))),

@@ -10,7 +10,14 @@ import ranvier as rv
 from ranvier.kernels.cpu import machine
 
 PROJECT = Path(rv.__file__).parent.parent
-PAGES = ["README.md", "CONTRIBUTING.md", "docs/events.md", "docs/event-driven-inference.md"]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/events.md",
+    "docs/data-sets.md",
+    "docs/event-driven-inference.md",
+    "docs/learning-rules.md",
+]
 
 
 def snippets(page: str) -> list[str]:

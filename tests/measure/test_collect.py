@@ -8,6 +8,7 @@ from ranvier.core.errors import ShapeError
 from ranvier.measure.collect import About, Answers, collect, kind
 from ranvier.measure.constants import Constants
 from ranvier.neurons.lif import LIF
+from ranvier.nn.psn import PSN
 from ranvier.nn.sequential import Sequential
 from ranvier.report.html import write
 from ranvier.report.schema import Headline, Results
@@ -178,3 +179,19 @@ def test_a_network_without_operations_has_no_energy():
 def test_a_kind_is_said_in_a_few_words():
     assert kind(nn.Conv1d(1, 2, 5)) == "Conv1d 1 → 2, 5"
     assert kind(nn.ReLU()) == "ReLU"
+
+
+def test_parallel_and_packed_neurons_are_reported_like_others(batch):
+    torch.manual_seed(0)
+    net = Sequential(nn.Conv2d(2, 3, 3), PSN(8), nn.Flatten(), nn.Linear(48, 3), LIF(tau_m=2.0), spikes="bits")
+    with torch.no_grad():
+        net[1].weight.copy_(torch.eye(8))
+        net[1].v_th.fill_(0.2)
+    found = collect(net, *batch, about=ABOUT)
+    h = net[0](batch[0].flatten(0, 1))
+    fired = {layer.name: layer.activity.rate for layer in found.layers if layer.activity}
+    assert fired["1"] == pytest.approx(float((h >= 0.2).double().mean()))
+    assert 0 < fired["1"] < 1
+    assert "4" in fired
+    assert {trace.layer for trace in found.traces} == {"1 PSN", "4 LIF"}
+    assert {raster.layer for raster in found.samples[0].rasters} == {"1 PSN", "4 LIF"}

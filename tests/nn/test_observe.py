@@ -90,3 +90,24 @@ def test_a_compiled_network_is_refused():
     net = rn.Sequential(nn.Linear(2, 2), LIF())
     with pytest.raises(ConfigError, match="observe: expected a network as it was built, got a compiled one"):
         rn.observe(torch.compile(net, backend="eager")).__enter__()
+
+
+def test_parallel_neurons_are_seen_with_their_spikes_and_what_meets_the_threshold():
+    x = torch.rand(6, 3, 4, generator=torch.Generator().manual_seed(5)) * 4 - 1
+    net = rn.Sequential(rn.PSN(6), rn.MaskedPSN(6, 2), rn.SlidingPSN(3))
+    with torch.no_grad():
+        for p in net.parameters():
+            p.copy_(torch.linspace(0.2, 1.0, p.numel()).reshape(p.shape))
+    with rn.observe(net) as seen:
+        y = net(x)
+    assert list(seen) == ["0", "1", "2"]
+    assert torch.equal(seen["2"].spikes_TB, y)
+    torch.testing.assert_close(seen["0"].states["v"], torch.einsum("tj,jbn->tbn", net[0].weight.detach(), x))
+    for name, notes in seen.items():
+        v_th = net[int(name)].v_th.detach().reshape(-1, 1, 1)
+        assert torch.equal(notes.spikes_TB, (notes.states["v"] >= v_th).float()), name
+        assert 0 < notes.spikes_TB.mean() < 1, name
+        assert not notes.spikes_TB.requires_grad
+    with rn.observe(net, record=()) as seen:
+        net(x)
+    assert all(notes.states == {} for notes in seen.values())

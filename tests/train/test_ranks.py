@@ -8,12 +8,15 @@ import pytest
 import torch
 
 from ranvier.core.errors import ConfigError
+from ranvier.rules import OTTT
 from ranvier.runs import Run
 from ranvier.train import Ranks, joined
 
 SIZES = {
     "uneven shares": (7, {"accumulate": 2}),
     "fewer samples than ranks": (1, {}),
+    "updates within a batch": (3, {"rule": OTTT(update="step")}),
+    "and fewer samples than ranks": (1, {"rule": OTTT(update="step")}),
     "average": (4, {"ema": 0.8, "clip": 0.1}),
 }
 

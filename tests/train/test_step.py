@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from ranvier.core.errors import ConfigError, NonFiniteError, ShapeError
+from ranvier.core.rule import Evaluation, Rule
 from ranvier.rules import BPTT
 from ranvier.train import SGD, Constant, Train
 from ranvier.train.losses import RateCrossEntropy
@@ -146,3 +147,77 @@ def test_a_batch_without_its_axes_is_refused(inputs, targets):
 def test_a_batch_with_batch_first_or_nothing_in_it_is_refused(inputs, targets):
     with pytest.raises(ShapeError, match=r"^training batch: expected as many targets as samples, .* Time comes first"):
         check(torch.zeros(inputs), torch.zeros(targets))
+
+
+class EveryStep(Rule):
+    """Pauses after every time step: the gradient of the squared output of that step."""
+
+    def updates(self, net, inputs, targets, loss, *, scale=1.0):
+        outputs, values = [], []
+        for x in inputs:
+            output = net(x[None])
+            value = output.square().mean()
+            (scale * value).backward()
+            outputs.append(output.detach())
+            values.append(value.detach())
+            if len(outputs) < len(inputs):
+                yield None
+        yield Evaluation(torch.stack(values).mean(), torch.cat(outputs))
+
+    def accumulate(self, net, inputs, targets, loss, *, scale=1.0):
+        *_, seen = self.updates(net, inputs, targets, loss, scale=scale)
+        return seen
+
+
+class Affine(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(12, 3)
+
+    def forward(self, x_TB):
+        return self.linear(x_TB)
+
+
+def test_a_rule_that_pauses_moves_the_weights_at_every_pause(make):
+    inputs, targets = next(make.blobs().batches(0))
+    torch.manual_seed(0)
+    net, by_hand = Affine(), Affine()
+    by_hand.load_state_dict(net.state_dict())
+    optimiser = torch.optim.SGD(by_hand.parameters(), lr=0.1, momentum=0.9)
+    for x in inputs:
+        optimiser.zero_grad()
+        by_hand(x[None]).square().mean().backward()
+        optimiser.step()
+    config = Train(optimiser=SGD(lr=0.1, momentum=0.9), schedule=Constant())
+    taker = Stepper.make(net, EveryStep(), RateCrossEntropy(), config, num_steps=1, device=CPU)
+    figures = taker.take(0, [(inputs, targets)])
+    for got, wanted in zip(weights(net), weights(by_hand), strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-6, atol=1e-7)
+    assert figures.seen == 8
+
+
+def test_accumulated_batches_pause_together(make):
+    batches = [next(make.blobs(size=size, seed=size).batches(0)) for size in (3, 8)]
+    joint = (torch.cat([x for x, _ in batches], 1), torch.cat([y for _, y in batches]))
+    found = []
+    for given in ([joint], batches):
+        torch.manual_seed(0)
+        net = Affine()
+        config = Train(optimiser=SGD(lr=0.1), schedule=Constant(), precision="bfloat16")
+        Stepper.make(net, EveryStep(), RateCrossEntropy(), config, num_steps=1, device=CPU).take(0, given)
+        found.append(weights(net))
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-3)
+
+
+def test_a_pause_on_a_gradient_that_is_not_finite_moves_nothing(make):
+    inputs, targets = next(make.blobs().batches(0))
+    inputs[0] = float("inf")
+    net = Affine()
+    before = weights(net)
+    config = Train(optimiser=SGD(lr=0.1), schedule=Constant())
+    taker = Stepper.make(net, EveryStep(), RateCrossEntropy(), config, num_steps=1, device=CPU)
+    with pytest.raises(NonFiniteError, match="norm of the gradient nan"):
+        taker.take(0, [(inputs, targets)])
+    for a, b in zip(before, weights(net), strict=True):
+        assert torch.equal(a, b)

@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from conftest import Blobs, build, trainer
 
 from ranvier.core.errors import NonFiniteError
+from ranvier.rules import OTTT
 from ranvier.runs import Run
 from ranvier.runs.files import render
 from ranvier.train import Ranks, joined
@@ -16,6 +17,8 @@ from ranvier.train import Ranks, joined
 SETTINGS = {
     "uneven shares": {"train": Blobs(size=7), "accumulate": 2},
     "fewer samples than ranks": {"train": Blobs(size=1)},
+    "updates within a batch": {"train": Blobs(size=3), "rule": OTTT(update="step")},
+    "and fewer samples than ranks": {"train": Blobs(size=1), "rule": OTTT(update="step")},
     "average": {"train": Blobs(size=4), "ema": 0.8, "clip": 0.1},
 }
 

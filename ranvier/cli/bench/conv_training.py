@@ -7,6 +7,7 @@ norms and the optimiser cost alone. Convolutions need 6 operations a multiply-ad
 
 import copy
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from itertools import pairwise
 from typing import Any
 
@@ -17,8 +18,9 @@ from torch.nn.functional import cross_entropy
 from ranvier.cli.bench.lif_layer import TAU, Arctan
 from ranvier.cli.bench.workload import Case, Contender, Least
 from ranvier.core.reset import ToValue
+from ranvier.kernels.packed import Form
 from ranvier.neurons import LIF
-from ranvier.nn import Sequential
+from ranvier.nn import Sequential, compact_spikes
 
 NAME = "conv-training"
 WORDS = "A training step of a convolutional network"
@@ -42,8 +44,8 @@ def least(case: Case, operation: str) -> Least:  # noqa: ARG001 - there is one o
 def contenders(case: Case) -> Mapping[str, Callable[[], Contender]]:
     """Return ours in two precisions, the network without neurons, torch's own means, and peers."""
     return {
-        "ours": lambda: _ours(case, torch.float32),
-        "ours, bfloat16": lambda: _ours(case, torch.bfloat16),
+        "ours": lambda: ours(case, torch.float32),
+        "ours, bfloat16": lambda: ours(case, torch.bfloat16),
         "without neurons": lambda: _plain(case, nn.ReLU, torch.float32),
         "without neurons, bfloat16": lambda: _plain(case, nn.ReLU, torch.bfloat16),
         "torch loop": lambda: _plain(case, lambda: Loop(case["T"]), torch.float32, channels_last=False),
@@ -111,13 +113,15 @@ def _contender(
     return Contender(operations={"training": step}, results=None if differs else results, differs=differs)
 
 
-def _ours(case: Case, dtype: torch.dtype) -> Contender:
+def ours(case: Case, dtype: torch.dtype, *, spikes: Form = "dense", compact: bool = False) -> Contender:
+    """Make our contender; spikes: how they are handed on; compact: whether it trains within ``compact_spikes``."""
     neuron = LIF(tau_m=TAU, discretisation="euler", reset=ToValue())
-    net = Sequential(*_layers(case["c"], lambda: neuron))
+    net = Sequential(*_layers(case["c"], lambda: neuron), spikes=spikes)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
 
     def forward(x_TBCHW: Tensor) -> Tensor:
-        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+        less = compact_spikes() if compact else nullcontext()
+        with less, torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
             scores_TBK: Tensor = net(x_TBCHW)
         return scores_TBK.mean(0).to(torch.promote_types(scores_TBK.dtype, torch.float32))
 

@@ -2,13 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from ranvier.core.errors import ConfigError
 from ranvier.data.augment.parts import on_sensor
-from ranvier.data.events import Events
+from ranvier.data.columns import AnyEvents, DeviceEvents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,18 +33,24 @@ class Affine:
                 expected = "an amount >= 0" + (" and < 1" if name == "scale" else "")
                 raise ConfigError(f"Affine.{name}", expected=expected, got=repr(getattr(self, name)))
 
-    def __call__(self, events: Events, generator: torch.Generator) -> Events:
+    def __call__(self, events: AnyEvents, generator: torch.Generator) -> AnyEvents:
         """Return moved events, in the same order; (E',) with E' <= E."""
         a, b, c, d, e = (2 * torch.rand(5, generator=generator, dtype=torch.float64) - 1).tolist()
         if not (self.angle or self.scale or self.shear):
             most = int(self.shift)
             dx, dy = (math.floor((u + 1) / 2 * (2 * most + 1)) - most for u in (a, b))
-            return on_sensor(events, events.x + np.int16(dx), events.y + np.int16(dy))
+            return on_sensor(events, events.x + dx, events.y + dy)
         turn, size, slant = math.radians(c * self.angle), 1 + d * self.scale, e * self.shear
         cos, sin = size * math.cos(turn), size * math.sin(turn)
         height, width = events.size
-        x, y = events.x - (width - 1) / 2, events.y - (height - 1) / 2
+        on_device = isinstance(events, DeviceEvents)
+        rounded: Any = torch.round if on_device else np.rint  # halves to even, both
+        x: Any = events.x
+        y: Any = events.y
+        if on_device:  # numpy does so by itself
+            x, y = x.double(), y.double()
+        x, y = x - (width - 1) / 2, y - (height - 1) / 2
         x = x + slant * y
-        new_x = np.rint(cos * x - sin * y + (width - 1) / 2 + a * self.shift)
-        new_y = np.rint(sin * x + cos * y + (height - 1) / 2 + b * self.shift)
+        new_x = rounded(cos * x - sin * y + (width - 1) / 2 + a * self.shift)
+        new_y = rounded(sin * x + cos * y + (height - 1) / 2 + b * self.shift)
         return on_sensor(events, new_x, new_y)

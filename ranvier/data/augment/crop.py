@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from ranvier.core.errors import ConfigError, ShapeError
-from ranvier.data.events import Events
+from ranvier.data.columns import AnyEvents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +24,7 @@ class Crop:
         if min(self.size) < 1:
             raise ConfigError("Crop.size", expected="a height and width >= 1", got=repr(self.size))
 
-    def __call__(self, events: Events, generator: torch.Generator | None = None) -> Events:
+    def __call__(self, events: AnyEvents, generator: torch.Generator | None = None) -> AnyEvents:
         """Return the events inside: (E',), E' <= E. A generator is needed unless ``centre``."""
         room = [whole - part for whole, part in zip(events.size, self.size, strict=True)]
         if min(room) < 0:
@@ -37,6 +36,6 @@ class Crop:
             raise ConfigError("Crop", expected="a generator, which draws the place", got="None", mend="Or centre=True.")
         else:
             top, left = (int(torch.randint(side + 1, (), generator=generator)) for side in room)
-        x, y = events.x - np.int16(left), events.y - np.int16(top)
+        x, y = events.x - left, events.y - top
         kept = (x >= 0) & (x < self.size[1]) & (y >= 0) & (y < self.size[0])
-        return Events(events.t[kept], x[kept], y[kept], events.polarity[kept], self.size)
+        return type(events)(events.t[kept], x[kept], y[kept], events.polarity[kept], self.size)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from ranvier.data.augment.parts import check_probability
-from ranvier.data.events import Events
+from ranvier.data.columns import AnyEvents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,14 +23,14 @@ class DropTime:
     def __post_init__(self) -> None:
         check_probability("DropTime.most", self.most)
 
-    def __call__(self, events: Events, generator: torch.Generator) -> Events:
+    def __call__(self, events: AnyEvents, generator: torch.Generator) -> AnyEvents:
         """Return the events that are kept: (E',), E' <= E."""
         share, place = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
         if not len(events):
             return events
         span = (events.duration + 1) * share * self.most
         start = int(events.t[0]) + place * (events.duration + 1 - span)
-        return events[(events.t < start) | (events.t >= start + span)]
+        return events[(events.t < math.ceil(start)) | (events.t >= math.ceil(start + span))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class DropArea:
     def __post_init__(self) -> None:
         check_probability("DropArea.most", self.most)
 
-    def __call__(self, events: Events, generator: torch.Generator) -> Events:
+    def __call__(self, events: AnyEvents, generator: torch.Generator) -> AnyEvents:
         """Return the events that are kept: (E',), E' <= E."""
         share, *place = torch.rand(3, generator=generator, dtype=torch.float64).tolist()
         sides = [round(math.sqrt(share * self.most) * whole) for whole in events.size]

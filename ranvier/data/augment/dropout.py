@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
-from ranvier.data.augment.parts import check_probability
-from ranvier.data.events import Events
+from ranvier.data.augment.parts import check_probability, chosen
+from ranvier.data.columns import AnyEvents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class Dropout:
     def __post_init__(self) -> None:
         check_probability("Dropout.most", self.most)
 
-    def __call__(self, events: Events, generator: torch.Generator) -> Events:
+    def __call__(self, events: AnyEvents, generator: torch.Generator) -> AnyEvents:
         """Return the events that are kept."""
         probability = self.most * torch.rand((), generator=generator)
-        return events[(torch.rand(len(events), generator=generator) >= probability).numpy()]
+        return chosen(events, torch.rand(len(events), generator=generator) >= probability)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from ranvier.data.augment.parts import check_probability, happens
+from ranvier.data.columns import AnyEvents, DeviceEvents
 from ranvier.data.events import Events
 
 
@@ -23,15 +24,15 @@ class Flip:
         check_probability("Flip.horizontal", self.horizontal)
         check_probability("Flip.vertical", self.vertical)
 
-    def __call__(self, events: Events, generator: torch.Generator) -> Events:
+    def __call__(self, events: AnyEvents, generator: torch.Generator) -> AnyEvents:
         """Return the events, mirrored or not: (E,)."""
         height, width = events.size
         x, y = events.x, events.y
         if happens(self.horizontal, generator):
-            x = np.int16(width - 1) - x
+            x = (width - 1) - x
         if happens(self.vertical, generator):
-            y = np.int16(height - 1) - y
-        return Events(events.t, x, y, events.polarity, events.size)
+            y = (height - 1) - y
+        return type(events)(events.t, x, y, events.polarity, events.size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +47,12 @@ class TimeFlip:
     def __post_init__(self) -> None:
         check_probability("TimeFlip.probability", self.probability)
 
-    def __call__(self, events: Events, generator: torch.Generator) -> Events:
+    def __call__(self, events: AnyEvents, generator: torch.Generator) -> AnyEvents:
         """Return the events, reversed or not: (E,)."""
         if not happens(self.probability, generator) or not len(events):
             return events
-        back = events[np.arange(len(events))[::-1]]
-        return Events(events.t[0] + events.t[-1] - back.t, back.x, back.y, 1 - back.polarity, events.size)
+        if isinstance(events, DeviceEvents):
+            back = events[torch.arange(len(events) - 1, -1, -1, device=events.t.device)]
+            return DeviceEvents(events.t[0] + events.t[-1] - back.t, back.x, back.y, 1 - back.polarity, events.size)
+        turned = events[np.arange(len(events))[::-1]]
+        return Events(events.t[0] + events.t[-1] - turned.t, turned.x, turned.y, 1 - turned.polarity, events.size)

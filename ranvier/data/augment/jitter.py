@@ -8,6 +8,7 @@ import torch
 
 from ranvier.core.errors import ConfigError
 from ranvier.core.units import parse
+from ranvier.data.columns import AnyEvents, DeviceEvents
 from ranvier.data.events import Events
 
 
@@ -27,12 +28,16 @@ class TimeJitter:
         if not 0 <= parse(self.std, "ms", where="TimeJitter.std") < math.inf:
             raise ConfigError("TimeJitter.std", expected="a time >= 0", got=repr(self.std))
 
-    def __call__(self, events: Events, generator: torch.Generator) -> Events:
+    def __call__(self, events: AnyEvents, generator: torch.Generator) -> AnyEvents:
         """Return the events in their new order: (E,)."""
         if not len(events):
             return events
-        normal = torch.randn(len(events), generator=generator, dtype=torch.float64).numpy()
-        moved = events.t + np.rint(normal * (parse(self.std, "ms") * 1000)).astype(np.int64)
-        t = np.clip(moved, events.t[0], events.t[-1])
+        normal = torch.randn(len(events), generator=generator, dtype=torch.float64)
+        step = (normal * (parse(self.std, "ms") * 1000)).round_().long()
+        if isinstance(events, DeviceEvents):
+            there = (events.t + step.to(events.t.device)).clamp_(events.t[0], events.t[-1])
+            new_t, index = torch.sort(there, stable=True)
+            return DeviceEvents(new_t, events.x[index], events.y[index], events.polarity[index], events.size)
+        t = np.clip(events.t + step.numpy(), events.t[0], events.t[-1])
         order = np.argsort(t, kind="stable")
         return Events(t[order], events.x[order], events.y[order], events.polarity[order], events.size)

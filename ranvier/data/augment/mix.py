@@ -1,30 +1,36 @@
 """Mixing two recordings: together, or one inside a box of the other."""
 
+import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ranvier.core.errors import ShapeError
 from ranvier.data.augment.parts import check_probability
+from ranvier.data.columns import AnyEvents, DeviceEvents
 from ranvier.data.events import Events
 
 
 class Mixed(NamedTuple):
     """A mixture and how much of it is the first recording: the weight of that one's label."""
 
-    events: Events
+    events: Events | DeviceEvents  # of the kind of those that were mixed
     share: float  # events of the first over all events of the mixture; 1 if it is empty
 
 
-def merge(first: Events, second: Events) -> Events:
+def merge(first: AnyEvents, second: AnyEvents) -> AnyEvents:
     """Put two recordings of one sensor together, by time; at one time the first comes first. No event is lost.
 
     Raises: ShapeError for sensors of two sizes.
     """
     _same_sensor("merge", first, second)
+    if isinstance(first, DeviceEvents):
+        times, index = torch.sort(torch.cat((first.t, second.t)), stable=True)
+        pairs = ((first.x, second.x), (first.y, second.y), (first.polarity, second.polarity))
+        xs, ys, polarities = (torch.cat(pair)[index] for pair in pairs)
+        return DeviceEvents(times, xs, ys, polarities, first.size)
     order = np.argsort(np.concatenate((first.t, second.t)), kind="stable")
     t, x, y, polarity = (
         np.concatenate((getattr(first, name), getattr(second, name)))[order] for name in ("t", "x", "y", "polarity")
@@ -49,7 +55,7 @@ class Mix:
     def __post_init__(self) -> None:
         check_probability("Mix.most", self.most)
 
-    def __call__(self, events: Events, other: Events, generator: torch.Generator) -> Mixed:
+    def __call__(self, events: AnyEvents, other: AnyEvents, generator: torch.Generator) -> Mixed:
         """Return the mixture, sorted by time, and the share of ``events`` in it."""
         _same_sensor("Mix", events, other)
         volume, *place = torch.rand(4, generator=generator, dtype=torch.float64).tolist()
@@ -60,7 +66,7 @@ class Mix:
         kept = events[~_inside(events, box, span)]
         came = other[_inside(other, box, span)]
         if len(came):
-            came = Events(came.t - other.t[0] + start, came.x, came.y, came.polarity, came.size)
+            came = type(came)(came.t - other.t[0] + start, came.x, came.y, came.polarity, came.size)
         whole = merge(kept, came)
         return Mixed(whole, len(kept) / len(whole) if len(whole) else 1.0)
 
@@ -68,14 +74,14 @@ class Mix:
 Box = tuple[tuple[float, float], ...]  # (from, to) along t, y, x, as shares of the whole
 
 
-def _inside(events: Events, box: Box, span: int) -> NDArray[np.bool_]:
-    inside = np.ones(len(events), bool)
+def _inside(events: Events | DeviceEvents, box: Box, span: int) -> Any:
     first = events.t[0] if len(events) else 0
+    inside: Any = True
     for at, whole, (low, high) in zip((events.t - first, events.y, events.x), (span, *events.size), box, strict=True):
-        inside &= (at >= low * whole) & (at < high * whole)
+        inside = (at >= math.ceil(low * whole)) & (at < math.ceil(high * whole)) & inside
     return inside
 
 
-def _same_sensor(where: str, first: Events, second: Events) -> None:
+def _same_sensor(where: str, first: Events | DeviceEvents, second: Events | DeviceEvents) -> None:
     if first.size != second.size:
         raise ShapeError(where, expected=f"a second recording of {first.size}", got=str(second.size))

@@ -1,6 +1,7 @@
 """What augmentations share: their form, chains and choices of them, and what is checked alike.
 
-The same events and the same generator state give the same result. Events that leave the sensor are dropped.
+The same events and the same generator state give the same result, for event arrays and for ``DeviceEvents`` on any
+device: the generator is one of the CPU, and what it draws decides. Events that leave the sensor are dropped.
 """
 
 from dataclasses import dataclass
@@ -8,16 +9,16 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ranvier.core.errors import ConfigError
+from ranvier.data.columns import AnyEvents, DeviceEvents
 from ranvier.data.events import Events
 
 
 class Augmentation(Protocol):
     """Anything that turns events into other events with the help of a generator."""
 
-    def __call__(self, events: Events, generator: torch.Generator, /) -> Events:
+    def __call__(self, events: AnyEvents, generator: torch.Generator, /) -> AnyEvents:
         """Return the changed events."""
         ...
 
@@ -28,7 +29,7 @@ class Chain:
 
     parts: tuple[Augmentation, ...]
 
-    def __call__(self, events: Events, generator: torch.Generator) -> Events:
+    def __call__(self, events: AnyEvents, generator: torch.Generator) -> AnyEvents:
         """Apply each part in order."""
         for part in self.parts:
             events = part(events, generator)
@@ -49,7 +50,7 @@ class OneOf:
         if not self.parts:
             raise ConfigError("OneOf.parts", expected="at least one augmentation", got="none")
 
-    def __call__(self, events: Events, generator: torch.Generator) -> Events:
+    def __call__(self, events: AnyEvents, generator: torch.Generator) -> AnyEvents:
         """Draw a part and apply it."""
         return self.parts[int(torch.randint(len(self.parts), (), generator=generator))](events, generator)
 
@@ -65,10 +66,18 @@ def happens(probability: float, generator: torch.Generator) -> bool:
     return float(torch.rand((), generator=generator)) < probability
 
 
-def on_sensor(events: Events, x: NDArray[Any], y: NDArray[Any]) -> Events:
-    """Give events their new places; those that left the sensor are dropped."""
+def chosen(events: AnyEvents, kept_E: torch.Tensor) -> AnyEvents:
+    """Keep the events that are marked, by a mask on the CPU."""
+    if isinstance(events, Events):
+        return events[kept_E.numpy()]
+    return events[kept_E.to(events.t.device)]
+
+
+def on_sensor(events: AnyEvents, x: Any, y: Any) -> AnyEvents:
+    """Give events their new places, of any kind of number; those that left the sensor are dropped."""
     height, width = events.size
     kept = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    return Events(
-        events.t[kept], x[kept].astype(np.int16), y[kept].astype(np.int16), events.polarity[kept], events.size
-    )
+    x, y = x[kept], y[kept]
+    if isinstance(events, DeviceEvents):
+        return DeviceEvents(events.t[kept], x.short(), y.short(), events.polarity[kept], events.size)
+    return Events(events.t[kept], x.astype(np.int16), y.astype(np.int16), events.polarity[kept], events.size)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from ranvier.data.augment.parts import check_probability, happens
-from ranvier.data.events import Events
+from ranvier.data.columns import AnyEvents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +20,8 @@ class PolarityFlip:
     def __post_init__(self) -> None:
         check_probability("PolarityFlip.probability", self.probability)
 
-    def __call__(self, events: Events, generator: torch.Generator) -> Events:
+    def __call__(self, events: AnyEvents, generator: torch.Generator) -> AnyEvents:
         """Return the events, or their opposite."""
         if not happens(self.probability, generator):
             return events
-        return Events(events.t, events.x, events.y, 1 - events.polarity, events.size)
+        return type(events)(events.t, events.x, events.y, 1 - events.polarity, events.size)

@@ -18,7 +18,7 @@ import numpy as np
 
 from ranvier.core.errors import EventFormatError, ShapeError
 from ranvier.data.events import Events
-from ranvier.data.formats import preamble
+from ranvier.data.formats import native, preamble
 from ranvier.data.formats.interface import ByteReader, Chunk, Columns, Decoded, Format, Mark, leftover, no_columns
 from ranvier.data.formats.unroll import KEY, Counter, Note, applied, notes_for, read_notes, unroll
 
@@ -75,7 +75,15 @@ def open_(path: Path, profile: Profile | None = None) -> ByteReader:
     layout = _Layout(chosen, found.end, read_notes(found.lines, BITS))
     facts: dict[str, Any] = {"chip": chip, "profile": chosen, "header_bytes": found.end}
     start = Mark(found.end, Counter())
-    return ByteReader(path=path, decode=partial(decode, layout=layout), start=start, size=chosen.size, metadata=facts)
+    return ByteReader(
+        path=path,
+        decode=partial(decode, layout=layout),
+        compiled=native.given(partial(decode_compiled, layout=layout)),
+        as_array=True,
+        start=start,
+        size=chosen.size,
+        metadata=facts,
+    )
 
 
 def with_profile(profile: Profile) -> Format:
@@ -108,6 +116,28 @@ def decode(data: bytes, at: int, end: int, state: Counter, *, layout: _Layout) -
     if at + len(data) == end and rest:
         return Decoded(leftover(chunk, end - rest, rest, RECORD), len(data), after)
     return Decoded(chunk, count * RECORD, after)
+
+
+def decode_compiled(
+    data: bytes, at: int, end: int, state: Counter, room: native.Room | None = None, *, layout: _Layout
+) -> Decoded:
+    """Do what ``decode`` does, in C++."""
+    count, rest = divmod(len(data), RECORD)
+    if not count or layout.notes:
+        return decode(data, at, end, state, layout=layout)
+    profile = layout.profile
+    height, width = profile.size or (0, 0)
+    x_from, y_from = width - 1 if profile.flip_x else -1, height - 1 if profile.flip_y else -1
+    room, start = native.room(room, count)
+    found = room.decode("aedat2", data, at, state, (int(profile.camera == "DAVIS"), x_from, y_from))
+    counts = {"special words": found.others}
+    if profile.camera == "DAVIS":
+        counts = {"frame and IMU words": found.frames, "triggers": found.others - found.frames}
+    chunk = Chunk(room.columns(start), others={name: num for name, num in counts.items() if num})
+    after = Counter(*found.state[:2])
+    if at + len(data) == end and rest:
+        return Decoded(leftover(chunk, end - rest, rest, RECORD), len(data), after)
+    return Decoded(chunk, found.used, after)
 
 
 def _pixels(address: Any, t: Any, at: range, profile: Profile) -> tuple[Columns, dict[str, int]]:

@@ -8,6 +8,7 @@ Source: PKWARE APPNOTE 6.3.10, sections 4.3 and 5.8.
 import lzma
 import re
 import struct
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -97,6 +98,41 @@ def read(path: Path, entry: zipfile.ZipInfo) -> bytearray:
     if crc != entry.CRC:
         raise FormatError(where, expected=f"CRC {entry.CRC:08x}", got=f"{crc:08x}", mend="The file is damaged.")
     return out
+
+
+def extract(path: Path, entry: zipfile.ZipInfo, target: Path) -> Path:
+    """Write one member that ``directory`` listed to ``target``, a name of the caller's; memory stays small.
+
+    ``target`` appears when all of it is written and its CRC is right.
+
+    Raises: as ``read``.
+    """
+    where = f"{path}: member {entry.filename!r}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    size = crc = 0
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as out:
+        part = Path(out.name)
+        try:
+            with path.open("rb") as file:
+                start = _find_data(file, where, entry)
+                file.seek(start)
+                for piece in _unpack(file, where, entry):
+                    size += len(piece)
+                    crc = zlib.crc32(piece, crc)
+                    if size > entry.file_size:
+                        break
+                    out.write(piece)
+            if size != entry.file_size:
+                got = "more" if size > entry.file_size else f"{size} (data from byte {start})"
+                raise FormatError(where, expected=f"{entry.file_size} bytes when unpacked", got=got)
+            if crc != entry.CRC:
+                raise FormatError(where, expected=f"CRC {entry.CRC:08x}", got=f"{crc:08x}", mend="The file is damaged.")
+            out.close()
+            part.replace(target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+    return target
 
 
 def _check_end(path: Path, size: int, max_directory: int) -> None:

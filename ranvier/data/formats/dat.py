@@ -15,7 +15,7 @@ import numpy as np
 
 from ranvier.core.errors import EventFormatError, ShapeError
 from ranvier.data.events import Events
-from ranvier.data.formats import preamble
+from ranvier.data.formats import native, preamble
 from ranvier.data.formats.interface import ByteReader, Chunk, Columns, Decoded, Format, Mark, leftover, no_columns
 from ranvier.data.formats.unroll import KEY, Counter, Note, applied, notes_for, read_notes, unroll
 
@@ -72,7 +72,13 @@ def open_(path: Path) -> ByteReader:
     layout = _Layout(int(version), start, read_notes(found.lines, BITS), not legacy and kind[0] == _TRIGGERS)
     size = _size(facts)
     return ByteReader(
-        path=path, decode=partial(decode, layout=layout), start=Mark(start, Counter()), size=size, metadata=facts
+        path=path,
+        decode=partial(decode, layout=layout),
+        compiled=native.given(partial(decode_compiled, layout=layout)),
+        as_array=True,
+        start=Mark(start, Counter()),
+        size=size,
+        metadata=facts,
     )
 
 
@@ -105,6 +111,21 @@ def decode(data: bytes, at: int, end: int, state: Counter, *, layout: _Layout) -
     if at + len(data) == end and rest:
         return Decoded(leftover(chunk, end - rest, rest, RECORD), len(data), state)
     return Decoded(chunk, count * RECORD, state)
+
+
+def decode_compiled(
+    data: bytes, at: int, end: int, state: Counter, room: native.Room | None = None, *, layout: _Layout
+) -> Decoded:
+    """Do what ``decode`` does, in C++."""
+    count, rest = divmod(len(data), RECORD)
+    if not count or layout.triggers or layout.notes:
+        return decode(data, at, end, state, layout=layout)
+    room, start = native.room(room, count)
+    found = room.decode("dat", data, at, state, (layout.version,))
+    chunk, after = Chunk(room.columns(start)), Counter(*found.state[:2])
+    if at + len(data) == end and rest:
+        return Decoded(leftover(chunk, end - rest, rest, RECORD), len(data), after)
+    return Decoded(chunk, found.used, after)
 
 
 def to_bytes(events: Events) -> bytes:

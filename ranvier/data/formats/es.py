@@ -4,8 +4,8 @@
 two little-endian u16, x and y. DVS: the byte is dt << 1 | p; 255 alone is an overflow, 127 us; 254 alone a reset.
 ATIS: dt << 2 | p << 1 | exposure; 252 + n alone is an overflow of n times 63 us (n = 0: a reset). dt is the time in us
 since the record before. Exposure events of the ATIS are no contrast events: they are counted, not given.
-Generic, colour and display streams hold no contrast events and are refused by name. Rows are stored from below and
-given from above: y = height - 1 - bits.
+Generic, colour and display streams hold no contrast events and are refused by name (``formats/es_streams.py`` reads the
+first two). Rows are stored from below and given from above: y = height - 1 - bits.
 Source: the format's public specification (neuromorphic-paris, "Event Stream") and its public readers.
 """
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ranvier.core.errors import EventFormatError, ShapeError
 from ranvier.data.events import Events
+from ranvier.data.formats import native
 from ranvier.data.formats.interface import ByteReader, Chunk, Columns, Decoded, Format, Mark, leftover, no_columns
 
 MAGIC = b"Event Stream"
@@ -25,6 +26,7 @@ RECORD = 5
 DVS, ATIS = 1, 2
 _HEADER = len(MAGIC) + 8
 _TYPES = {0: "generic", DVS: "DVS", ATIS: "ATIS", 3: "display", 4: "colour", 5: "liquid"}
+_READERS = {0: "read_generic", 4: "read_colour"}
 _ALONE = {DVS: 254, ATIS: 252}  # lead bytes from here on stand alone
 _OVERFLOW_US = 127
 _MAX_OVERFLOWS = 1 << 27
@@ -44,8 +46,9 @@ def open_(path: Path) -> ByteReader:
     with path.open("rb") as file:
         head = file.read(_HEADER)
 
-    def refuse(at: int, expected: str, got: str) -> EventFormatError:
-        return EventFormatError(f"{path}: byte {at}", expected=expected, got=got, path=str(path), offset=at)
+    def refuse(at: int, expected: str, got: str, mend: str = "") -> EventFormatError:
+        where = f"{path}: byte {at}"
+        return EventFormatError(where, expected=expected, got=got, mend=mend, path=str(path), offset=at)
 
     if len(head) < len(MAGIC) + 4 or not head.startswith(MAGIC):
         raise refuse(0, "an Event Stream header", repr(head[:16]))
@@ -53,7 +56,8 @@ def open_(path: Path) -> ByteReader:
     if version[0] != 2:
         raise refuse(12, "version 2", ".".join(map(str, version)))
     if kind not in _ALONE:
-        raise refuse(15, "type 1 (DVS) or 2 (ATIS)", f"{kind} ({_TYPES.get(kind, 'unknown')})")
+        mend = f"It is read by formats.es_streams.{_READERS[kind]}(path)." if kind in _READERS else ""
+        raise refuse(15, "type 1 (DVS) or 2 (ATIS)", f"{kind} ({_TYPES.get(kind, 'unknown')})", mend)
     if len(head) < _HEADER:
         raise refuse(16, "a width and a height", "the end of the file")
     width, height = int.from_bytes(head[16:18], "little"), int.from_bytes(head[18:20], "little")
@@ -61,7 +65,16 @@ def open_(path: Path) -> ByteReader:
         raise refuse(16, "sides of 1 to 32768 pixels", f"width {width}, height {height}")
     facts = {"version": ".".join(map(str, version)), "type": _TYPES[kind]}
     read = partial(decode, kind=kind, height=height)
-    return ByteReader(path=path, decode=read, start=Mark(_HEADER, 0), size=(height, width), metadata=facts)
+    compiled = native.given(partial(decode_compiled, kind=kind, height=height))
+    return ByteReader(
+        path=path,
+        decode=read,
+        compiled=compiled,
+        as_array=True,
+        start=Mark(_HEADER, 0),
+        size=(height, width),
+        metadata=facts,
+    )
 
 
 def decode(data: bytes, at: int, end: int, state: int, *, kind: int, height: int) -> Decoded:
@@ -95,37 +108,53 @@ def decode(data: bytes, at: int, end: int, state: int, *, kind: int, height: int
     return Decoded(chunk, used, after)
 
 
-def record_starts(alone: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Find where records begin, the first at 0, if one that begins at an ``alone`` byte is 1 byte long, else 5.
+def decode_compiled(
+    data: bytes, at: int, end: int, state: int, room: native.Room | None = None, *, kind: int, height: int
+) -> Decoded:
+    """Do what ``decode`` does, in C++."""
+    room, start = native.room(room, len(data) // RECORD + 1)
+    found = room.decode("es", data, at, (state,), (kind, height))
+    if found.unfit or not found.used:
+        room.back(start)
+        return decode(data, at, end, state, kind=kind, height=height)
+    others = {"exposure events": found.others} if found.others else {}
+    chunk, after = Chunk(room.columns(start), others=others), found.state[0]
+    if at + len(data) == end and found.used < len(data):
+        return Decoded(leftover(chunk, at + found.used, len(data) - found.used, RECORD), len(data), after)
+    return Decoded(chunk, found.used, after)
+
+
+def record_starts(alone: NDArray[np.bool_], record: int = RECORD) -> NDArray[np.int64]:
+    """Find where records begin, the first at 0: one that begins at an ``alone`` byte is 1 byte long, others ``record``.
 
     Long stretches without lone bytes are strides. What is left is cut into blocks; the records are followed in all
-    blocks at once from each of the 5 places where a block's first record may begin, then the blocks are linked.
+    blocks at once from each of the places where a block's first record may begin, then the blocks are linked.
     """
     found: list[NDArray[np.int64]] = []
     at, size = 0, alone.size
     for _ in range(_RUNS):
         if at >= size:
             break
-        stretch = alone[at::RECORD]
+        stretch = alone[at::record]
         length = int(np.argmax(stretch))
         if not stretch[length]:
-            found.append(np.arange(at, size, RECORD))
+            found.append(np.arange(at, size, record))
             at = size
             break
-        found.append(np.arange(at, at + RECORD * length + 1, RECORD))
-        at += RECORD * length + 1
+        found.append(np.arange(at, at + record * length + 1, record))
+        at += record * length + 1
     if at < size:
-        found.append(at + _linked(alone[at:]))
+        found.append(at + _linked(alone[at:], record))
     return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
-def _linked(alone: NDArray[np.bool_]) -> NDArray[np.int64]:
-    block = max(math.isqrt(alone.size), RECORD)  # as many blocks as steps in a block
+def _linked(alone: NDArray[np.bool_], record: int) -> NDArray[np.int64]:
+    block = max(math.isqrt(alone.size), record)  # as many blocks as steps in a block
     num = -(-alone.size // block)
-    step = np.full(num * block, RECORD, np.int64)
+    step = np.full(num * block, record, np.int64)
     step[: alone.size][alone] = 1
     ends = block * np.arange(1, num + 1)
-    place = (ends - block)[:, None] + np.arange(RECORD)
+    place = (ends - block)[:, None] + np.arange(record)
     going = place < ends[:, None]
     while going.any():
         place[going] += step[place[going]]

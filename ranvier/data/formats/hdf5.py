@@ -237,6 +237,8 @@ def _offset(path: Path, group: Any, file: Any) -> int:
 
 def _spikes(path: Path, file: Any, found: _Found, which: int) -> RowReader:
     group = file[found.name]
+    if not {"times", "units"} <= set(group):
+        raise _refuse(path, "spikes/times and spikes/units", "none")
     times, units = group["times"], group["units"]
     for dataset in (times, units):
         _check(path, dataset)
@@ -261,6 +263,47 @@ def _spikes(path: Path, file: Any, found: _Found, which: int) -> RowReader:
         return chunk_of((t[part], x[part], flat[part], flat[part] + np.uint8(1)), 1e6, range(first, last))
 
     return RowReader(num_rows=t.size, load=load, size=(1, width), metadata=facts)
+
+
+def spikes(path: Path, row: int, *, channels: int) -> Events:
+    """Read one recording of ``spikes/times`` and ``spikes/units``: channels as x of a sensor (1, channels), all ON.
+
+    Spikes that stand out of order are sorted by time; nothing else is changed.
+
+    Raises: EventFormatError for a broken file, a time that is no number, or a channel that is none.
+    """
+    with _file(path) as file:
+        reader = _spikes(path, file, _Found("spikes", "spikes", {}), row)
+        if reader.size is not None and reader.size[1] > channels:
+            raise _refuse(path, f"channels below {channels} in recording {row}", str(reader.size[1] - 1))
+        chunk = reader.load(0, reader.num_rows)
+    if chunk.faults:
+        raise _refuse(path, f"{chunk.faults[0].expected} in recording {row}", chunk.faults[0].got)
+    order = np.argsort(chunk.columns.t, kind="stable")
+    return Events.of(*(np.asarray(column)[order] for column in chunk.columns[:4]), size=(1, channels))
+
+
+def spike_labels(path: Path) -> tuple[Array, Array, tuple[str, ...]]:
+    """Read ``labels``, ``extra/speaker`` (-1 where there is none) and ``extra/keys`` (the classes, if they are there).
+
+    Raises: EventFormatError if there are no spikes, or the arrays do not fit them.
+    """
+    with _file(path) as file:
+        times, labels = file.get("spikes/times"), file.get("labels")
+        if times is None or labels is None:
+            raise _refuse(path, "spikes/times and labels", "none")
+        speakers, keys = file.get("extra/speaker"), file.get("extra/keys")
+        for dataset in (labels, speakers, keys):
+            if dataset is not None:
+                _check(path, dataset)
+        if labels.shape != times.shape or labels.ndim != 1 or labels.dtype.kind not in "iu":
+            raise _refuse(path, f"{times.shape} labels", f"{labels.dtype} {labels.shape}")
+        who = np.full(labels.shape, -1) if speakers is None else np.asarray(speakers[()])
+        if who.shape != labels.shape or who.dtype.kind not in "iu":
+            raise _refuse(path, f"{labels.shape} speakers", f"{who.dtype} {who.shape}")
+        names = [] if keys is None or keys.ndim != 1 else keys[:1000].tolist()
+        words = tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in names)
+        return np.asarray(labels[()]).astype(np.int64), who.astype(np.int64), words
 
 
 def write(path: Path, events: Events) -> None:

@@ -44,6 +44,13 @@ def read(path: str | Path, *, axes: int | None = None) -> NDArray[np.uint8]:
         return np.fromfile(file, np.uint8, count).reshape(shape)
 
 
+def parse(raw: bytes, *, axes: int | None = None, where: str = "bytes") -> NDArray[np.uint8]:
+    """Read the bytes of a gzipped IDX file; ``where`` names them in errors. See ``read``."""
+    if not raw.startswith(b"\x1f\x8b"):
+        raise FormatError(f"{where}: byte 0", expected="a gzip stream", got=repr(raw[:4]))
+    return _read_gzip(Path(where), raw, axes)
+
+
 def _axes(path: Path, head: bytes | bytearray, axes: int | None) -> int:
     if len(head) < 4 or head[:2] != b"\0\0":
         raise FormatError(

@@ -11,6 +11,7 @@ whole, and a compiled decoder of the same signature can stand in for the numpy o
 A decoder neither raises nor judges: it reports faults, and ``formats/judge.py`` checks pixels and time for all.
 """
 
+import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -18,13 +19,51 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ranvier.data.events import Events
 from ranvier.data.formats.faults import Fault
+from ranvier.kernels.cpu.buffers import fresh
 
 Ints = NDArray[Any]
-Positions = range | NDArray[np.int64]
+_LARGE = 1 << 16
+
+
+class Places:
+    """Where events lie in a file, found when somebody asks: only faults do."""
+
+    def __init__(self, num: int, find: Callable[[], NDArray[np.int64]]) -> None:
+        self._num, self._find = num, find
+
+    def __len__(self) -> int:
+        return self._num
+
+    def __getitem__(self, which: Any) -> Any:
+        if isinstance(which, slice):
+            return Places(len(range(self._num)[which]), lambda: self._find()[which])
+        return self._find()[which]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.int64]:
+        return np.asarray(self._find(), dtype)
+
+
+Positions = range | NDArray[np.int64] | Places
+
+
+class Bounds(NamedTuple):
+    """What is known of columns, so that judging them need not look at each event."""
+
+    t_low: int
+    t_high: int
+    t_first: int
+    t_last: int
+    x_low: int
+    x_high: int
+    y_low: int
+    y_high: int
+    p_high: int
+    rising: bool  # no time is less than the one before
 
 
 class Columns(NamedTuple):
@@ -35,6 +74,7 @@ class Columns(NamedTuple):
     y: Ints
     polarity: Ints  # 0, 1, or -1 for OFF
     at: Positions  # byte, row or line
+    bounds: Bounds | None = None
 
 
 class Chunk(NamedTuple):
@@ -65,6 +105,7 @@ class Decoded(NamedTuple):
 
 
 Decode = Callable[[bytes, int, int, Any], Decoded]
+Compiled = Callable[..., Decoded]  # the same, and as a fifth argument the ``native.Room`` to fill, or None
 
 
 class Reader(Protocol):
@@ -110,7 +151,10 @@ def _plain(path: Path) -> BinaryIO:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ByteReader:
-    """The reader of every format that is a stream of bytes: holds no file open between walks."""
+    """The reader of every format that is a stream of bytes: holds no file open between walks.
+
+    ``compiled`` does what ``decode`` does, where there is one. ``as_array``: both take arrays of uint8 too.
+    """
 
     path: Path
     decode: Decode
@@ -120,19 +164,34 @@ class ByteReader:
     unit: str = "byte"
     faults: tuple[Fault, ...] = ()
     source: Callable[[Path], AbstractContextManager[Seekable]] = _plain
+    compiled: Compiled | None = None
+    as_array: bool = False
 
-    def chunks(self, mark: Mark, budget: int) -> Iterator[tuple[Chunk, Mark]]:
-        """Walk on from a mark; a chunk takes more than ``budget`` bytes only where one record does."""
+    def _read(self, file: Seekable, num: int) -> Any:
+        """Read bytes, for large chunks into memory that is used again: fresh memory costs more than reading."""
+        if not self.as_array or self.compiled is None or not isinstance(file, io.BufferedReader) or num < _LARGE:
+            return file.read(num)
+        block = fresh((num,), torch.uint8).numpy()
+        return block[: file.readinto(block.data)]
+
+    def chunks(self, mark: Mark, budget: int, room: Any = None) -> Iterator[tuple[Chunk, Mark]]:
+        """Walk on from a mark; a chunk takes more than ``budget`` bytes only where one record does.
+
+        Args: room: where a compiled decoder puts the events of all chunks, side by side; None: each chunk by itself.
+        """
         position, state = mark
         want = budget
         with self.source(self.path) as file:
             end = file.seek(0, 2)
             while position < end:
                 file.seek(position)
-                data = file.read(min(want, end - position))
-                if not data:
+                data = self._read(file, min(want, end - position))
+                if not len(data):
                     return  # the file shrank meanwhile
-                found = self.decode(data, position, end, state)
+                if self.compiled is None:
+                    found = self.decode(data, position, end, state)
+                else:
+                    found = self.compiled(data, position, end, state, room)
                 if not found.used:
                     assert len(data) < end - position, "a decoder takes all at the end of the file"
                     want = max(found.need, 2 * want)
@@ -200,8 +259,10 @@ class Gathered:
         """Join it."""
         if not self.columns:
             return Chunk(no_columns(), tuple(self.faults.values()), self.others)
-        joined = Columns(*(np.concatenate([np.asarray(c[i]) for c in self.columns]) for i in range(5)))
-        return Chunk(joined, tuple(self.faults.values()), self.others)
+        if len(self.columns) == 1:
+            return Chunk(self.columns[0], tuple(self.faults.values()), self.others)
+        t, x, y, polarity, at = (np.concatenate([np.asarray(c[i]) for c in self.columns]) for i in range(5))
+        return Chunk(Columns(t, x, y, polarity, at), tuple(self.faults.values()), self.others)
 
 
 _FIRST_ROW = Mark(0, None)

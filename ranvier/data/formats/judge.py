@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.data.formats.faults import Fault, Mode
-from ranvier.data.formats.interface import Columns, Positions, no_columns
+from ranvier.data.formats.interface import Bounds, Columns, Places, Positions, no_columns
 
 HOLD_US = 10_000
 T_LIMIT = 1 << 61
@@ -34,6 +34,8 @@ def judge(
 
     Returns: columns of the types of ``Events``, the clock after them, faults (in strict mode the first one only).
     """
+    if (bounds := columns.bounds) is not None and _clean(bounds, size, clock):
+        return _passed(columns, bounds, clock, mode, final=final)
     if mode == "strict":
         fault = _first(columns, size, clock.last)
         if fault is not None:
@@ -45,12 +47,42 @@ def judge(
         good = _joined(clock.pending, good)
     before = int(good.t[-2]) if good.t.size > 1 else clock.before
     good, more = _without_lone(good, clock.before)
-    rest = None if final or not good.t.size else _chosen(good, slice(good.t.size - 1, None))
-    if rest is not None:
+    rest = None
+    if not final and good.t.size:
+        rest = _last(good)
+        rest = rest._replace(at=_places(rest.at))  # a part found later would keep every chunk before it alive
         good = _chosen(good, slice(0, good.t.size - 1))
     good, held = _forward(good, clock.last)
     last = int(good.t[-1]) if good.t.size else clock.last
     return _typed(good), Clock(last, rest, before), (*faults, *more, *held)
+
+
+def _clean(bounds: Bounds, size: tuple[int, int], clock: Clock) -> bool:
+    """Tell by the bounds alone that no event breaks a rule."""
+    height, width = size
+    pending = clock.pending
+    last = clock.last if pending is None else int(pending.t[0])
+    return (
+        bounds.rising and bounds.x_low >= 0 and bounds.x_high < width and bounds.y_low >= 0 and bounds.y_high < height
+        and bounds.p_high <= 1 and bounds.t_low > -T_LIMIT and bounds.t_high < T_LIMIT
+        and clock.last <= last <= bounds.t_first
+    )  # fmt: skip
+
+
+def _passed(
+    columns: Columns, bounds: Bounds, clock: Clock, mode: Mode, *, final: bool
+) -> tuple[Columns, Clock, tuple[Fault, ...]]:
+    """Give events that are all good, and the clock after them."""
+    if mode == "strict":
+        return _typed(columns)._replace(bounds=bounds), Clock(bounds.t_last), ()
+    columns = columns._replace(bounds=None)
+    good = columns if clock.pending is None else _joined(clock.pending, columns)
+    before = int(good.t[-2]) if good.t.size > 1 else clock.before
+    rest = None
+    if not final:
+        rest, good = _last(columns), _chosen(good, slice(0, good.t.size - 1))
+    last = int(good.t[-1]) if good.t.size else clock.last
+    return _typed(good), Clock(last, rest, before), ()
 
 
 def _typed(columns: Columns) -> Columns:
@@ -63,7 +95,7 @@ def _typed(columns: Columns) -> Columns:
 
 def _off(columns: Columns, size: tuple[int, int]) -> NDArray[np.bool_] | None:
     """Mark events off the sensor, of no known polarity or time; None if there are none."""
-    t, x, y, polarity, _ = columns
+    t, x, y, polarity = columns[:4]
     if not t.size:
         return None
     height, width = size
@@ -114,7 +146,9 @@ def _first(columns: Columns, size: tuple[int, int], last: int) -> Fault | None:
 
 
 def _places(at: Positions) -> NDArray[np.int64]:
-    return np.arange(at.start, at.stop, at.step, dtype=np.int64) if isinstance(at, range) else at
+    if isinstance(at, range):
+        return np.arange(at.start, at.stop, at.step, dtype=np.int64)
+    return np.asarray(at)
 
 
 def _chosen(columns: Columns, which: slice | NDArray[np.bool_]) -> Columns:
@@ -122,12 +156,19 @@ def _chosen(columns: Columns, which: slice | NDArray[np.bool_]) -> Columns:
     return Columns(columns.t[which], columns.x[which], columns.y[which], columns.polarity[which], at)
 
 
+def _last(columns: Columns) -> Columns:
+    """Copy the last event: the memory of the others may be used again."""
+    t, x, y, polarity = (column[-1:].copy() for column in columns[:4])
+    return Columns(t, x, y, polarity, columns.at[len(columns.at) - 1 :])
+
+
 def _joined(first: Columns, second: Columns) -> Columns:
     if not second.t.size:
         return first
     pairs = zip(first[:4], second[:4], strict=True)
     t, x, y, polarity = (np.concatenate(pair) for pair in pairs)
-    return Columns(t, x, y, polarity, np.concatenate((_places(first.at), _places(second.at))))
+    at = Places(t.size, lambda: np.concatenate((_places(first.at), _places(second.at))))
+    return Columns(t, x, y, polarity, at)
 
 
 def _kept_places(columns: Columns, size: tuple[int, int]) -> tuple[Columns, tuple[Fault, ...]]:

@@ -1,9 +1,9 @@
 """NumPy ``.npz`` of events: arrays t, x, y, p, or one structured array.
 
 Arrays may be named as usual (t, ts, timestamp, pol ...); with a prefix ("left_t" ...) a file holds several recordings,
-and with ``offsets`` (N + 1) N recordings one after the other. A file of several opens at the first; ``recording``
-chooses another, and the metadata name them all. A member ``size`` gives height and width. Unpacked in memory, to
-16 MiB + 100 times the file at most; objects are refused (no pickle).
+and with ``offsets`` (N + 1) N recordings one after the other; so it is with packed recordings (``formats/packed.py``).
+A file of several opens at the first; ``recording`` chooses another, and the metadata name them all. A member ``size``
+gives height and width. Unpacked in memory, to 16 MiB + 100 times the file at most; objects are refused (no pickle).
 Source: NumPy Enhancement Proposal 1; ``formats/archive.py`` for the zip.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from ranvier.core.errors import EventFormatError, FormatError
 from ranvier.data.events import Events
-from ranvier.data.formats import archive, npy, npz
+from ranvier.data.formats import archive, npy, npz, packed
 from ranvier.data.formats.interface import Chunk, Format, RowReader
 from ranvier.data.formats.tables import ROLES, Array, chunk_of, groups, role, unit_of
 
@@ -42,16 +42,20 @@ def open_(path: Path, which: int | str = 0) -> RowReader:
 
     try:
         names = npz.names(path)
+        read = partial(npz.read, path)
+        if packed.are_packed(names):
+            unpacked = packed.read(path)
+            names, read = list(unpacked), partial(_chosen, unpacked)
         found = groups(names)
         if not found:
             return _structured(path, names)
         prefixes = list(found)
-        offsets = npz.read(path, ["offsets"])["offsets"] if "offsets" in names else None
+        offsets = read(["offsets"])["offsets"] if "offsets" in names else None
         prefix = which if isinstance(which, str) else prefixes[0] if offsets is not None else _nth(prefixes, which)
         if prefix not in found:
             raise refuse(f"a recording of {prefixes}", repr(which))
         chosen = [found[prefix][name] for name in ROLES]
-        arrays = npz.read(path, [*chosen, *(["size"] if "size" in names else [])])
+        arrays = read([*chosen, *(["size"] if "size" in names else [])])
     except FormatError as error:
         if isinstance(error, EventFormatError):
             raise
@@ -73,6 +77,10 @@ def open_(path: Path, which: int | str = 0) -> RowReader:
     named = role(chosen[0].rpartition("_")[2])
     unit = named[1] if named is not None and named[1] else unit_of(columns[0])
     return _reader(columns, unit, facts, _size(arrays.get("size")))
+
+
+def _chosen(arrays: dict[str, Array], names: list[str]) -> dict[str, Array]:
+    return {name: arrays[name] for name in names}
 
 
 def _nth(prefixes: list[str], which: int) -> str:

@@ -9,7 +9,7 @@ each an .xz file held in an array of bytes:
 """
 
 import lzma
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ranvier.data.formats import npz
 Array = NDArray[Any]
 
 COLUMNS = ("x", "y", "p", "t", "offsets", "labels", "ids")
+_MEMBERS = ("offsets", "labels", "ids", "size", "place", "gap", "long")
 _ESCAPE = 255
 _MAX_PIXEL = 63
 _MEMORY = 64 << 20
@@ -54,16 +55,20 @@ def encode(pack: Mapping[str, Array], *, size: tuple[int, int]) -> dict[str, Arr
     }
 
 
+def are_packed(names: Sequence[str]) -> bool:
+    """Tell by the names of its members whether an archive holds packed recordings."""
+    return all(name in names for name in _MEMBERS)
+
+
 def read(path: str | Path) -> dict[str, Array]:
     """Read packed recordings as a pack: the columns x, y, p (uint8), t (uint32, us), offsets, labels, ids, and size.
 
     Raises: FormatError, naming path and member, if anything is broken or disagrees.
     """
     members = npz.read(path)
-    wanted = ("offsets", "labels", "ids", "size", "place", "gap", "long")
-    if missing := [name for name in wanted if name not in members]:
+    if missing := [name for name in _MEMBERS if name not in members]:
         raise FormatError(str(path), expected="a file of packed recordings", got="no member " + ", ".join(missing))
-    for name in wanted:
+    for name in _MEMBERS:
         if members[name].dtype.kind not in "iu" or members[name].ndim != 1:
             got = f"{members[name].dtype} {members[name].shape}"
             raise FormatError(f"{path}: member '{name}.npy'", expected="a row of whole numbers", got=got)

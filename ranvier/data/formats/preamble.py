@@ -46,8 +46,10 @@ def read(path: Path, mark: str, *, last: str | None = None) -> Preamble:
     Raises: EventFormatError if it is longer than 4 MiB.
     """
     with path.open("rb") as file:
-        head = file.read(_MAX_BYTES + 1)
-    found = split(head, mark, last=last)
+        head = file.read(2 * _MAX_LINE)
+        found = split(head, mark, last=last)
+        if found.end + _MAX_LINE >= len(head) == 2 * _MAX_LINE:  # the next line may be cut
+            found = split(head + file.read(_MAX_BYTES + 1 - len(head)), mark, last=last)
     if found.end >= _MAX_BYTES:
         expected, got = f"a header of at most {_MAX_BYTES} bytes", "more"
         raise EventFormatError(f"{path}: byte 0", expected=expected, got=got, path=str(path), offset=0)

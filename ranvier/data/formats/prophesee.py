@@ -15,6 +15,7 @@ from ranvier.data.formats.unroll import KEY, read_notes
 
 Ints = NDArray[Any]
 _MAX_WORDS = 1 << 26
+_HEAD = 1 << 17  # bytes that hold any header but a very long one, whose lines have up to 64 KiB
 # Cameras older than the "geometry" line, by what their plug-in is called.
 _SENSORS = (("gen31", 480, 640), ("gen3", 480, 640), ("gen4", 720, 1280), ("imx636", 720, 1280), ("genx320", 320, 320))
 _NAMES = {"2.0": "EVT2", "2.1": "EVT21", "3.0": "EVT3"}
@@ -47,7 +48,9 @@ def parse(head: bytes) -> Header:
 def read(path: Path) -> Header:
     """Read the header of a file."""
     with path.open("rb") as file:
-        return parse(file.read(1 << 20))
+        head = file.read(_HEAD)
+        found = parse(head)
+        return found if found.end < _HEAD // 2 else parse(head + file.read((1 << 20) - _HEAD))
 
 
 def _size(facts: dict[str, Any], options: dict[str, str]) -> tuple[int, int] | None:
@@ -106,16 +109,25 @@ def told(
     kind: NDArray[np.uint8], known: tuple[int, ...], at: int, record: int
 ) -> tuple[tuple[Fault, ...], dict[str, int]]:
     """Count the words that are no events, and find those of types that the format does not have."""
-    counts = np.bincount(kind, minlength=16)
-    triggers, vendor = int(counts[10]), int(counts[14] + counts[15])
-    others = {name: count for name, count in (("triggers", triggers), ("vendor words", vendor)) if count}
-    bad = int(counts.sum() - counts[list(known)].sum())
+    counts = np.bincount(kind, minlength=16).tolist()
+    if sum(counts) == sum(counts[k] for k in known):
+        return counted(counts, known, record, at, -1)
+    index = int(np.argmax(~np.isin(kind, known)))
+    return counted(counts, known, record, at + index * record, int(kind[index]))
+
+
+def counted(
+    counts: list[int], known: tuple[int, ...], record: int, at: int, kind: int
+) -> tuple[tuple[Fault, ...], dict[str, int]]:
+    """Tell of words by how many there are of each of 16 types; ``at`` and ``kind`` are the first unknown one's."""
+    others = {
+        name: count for name, count in (("triggers", counts[10]), ("vendor words", counts[14] + counts[15])) if count
+    }
+    bad = sum(counts) - sum(counts[k] for k in known)
     if not bad:
         return (), others
-    index = int(np.argmax(~np.isin(kind, known)))
     expected = "a word of type " + ", ".join(map(str, known))
-    fault = Fault("unknown word", at + index * record, expected, f"type {int(kind[index])}", bad, bad * record)
-    return (fault,), others
+    return (Fault("unknown word", at, expected, f"type {kind}", bad, bad * record),), others
 
 
 def expand(masks: Ints) -> tuple[Ints, NDArray[np.int64]]:

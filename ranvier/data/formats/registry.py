@@ -1,10 +1,14 @@
 """The formats of event recordings, in the order in which they are asked: those with magic numbers first."""
 
+from collections.abc import Mapping
+
 from ranvier.core.errors import UnknownNameError
 from ranvier.data.formats import (
     aedat2,
     aedat3,
+    aedat3_streams,
     aedat4,
+    aedat4_streams,
     dat,
     es,
     evt2,
@@ -17,6 +21,7 @@ from ranvier.data.formats import (
     text,
 )
 from ranvier.data.formats.interface import Format
+from ranvier.data.formats.streams import Others
 
 FORMATS: tuple[Format, ...] = (
     evt3.FORMAT,
@@ -33,6 +38,12 @@ FORMATS: tuple[Format, ...] = (
     text.FORMAT,
     nmnist_bin.FORMAT,
 )
+
+# Formats that hold frames, samples of an inertial sensor or triggers as well, by name.
+OTHERS: Mapping[str, Others] = {
+    aedat3.FORMAT.name: aedat3_streams.OTHERS,
+    aedat4.FORMAT.name: aedat4_streams.OTHERS,
+}
 
 
 def by_name(name: str) -> Format:

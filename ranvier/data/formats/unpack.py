@@ -10,6 +10,7 @@ from ranvier.core.errors import MissingExtraError
 
 LZ4, ZSTD = b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd"
 _RATIO, _ALLOWANCE, _MOST = 1000, 1 << 16, 16 << 20
+_PIECE = 1 << 12
 
 
 class Refused(Exception):  # noqa: N818 # never leaves the formats: it becomes a fault
@@ -34,6 +35,17 @@ def limit(num: int) -> int:
     return min(_MOST, _ALLOWANCE + _RATIO * num)
 
 
+def _pieces(unpacker: Any, frame: bytes, most: int) -> bytes:
+    """Unpack up to ``most + 1`` bytes. The library takes memory for all that it may give: little first."""
+    want = min(most + 1, _PIECE + 4 * len(frame))
+    out: bytes = unpacker.decompress(frame, max_length=want)
+    while len(out) == want and not unpacker.eof and want <= most:
+        more = min(most + 1 - want, 3 * want)
+        out += unpacker.decompress(b"", max_length=more)
+        want += more
+    return out
+
+
 def unpack(frame: bytes) -> bytes:
     """Unpack a frame, told by its magic number.
 
@@ -44,7 +56,7 @@ def unpack(frame: bytes) -> bytes:
         lz4 = library("lz4.frame")
         unpacker = lz4.LZ4FrameDecompressor()
         try:
-            out: bytes = unpacker.decompress(frame, max_length=most + 1)
+            out = _pieces(unpacker, frame, most)
         except (RuntimeError, EOFError, ValueError) as error:
             raise Refused(f"a broken LZ4 frame ({str(error)[:80]})") from error
         if len(out) > most:
@@ -59,7 +71,7 @@ def unpack(frame: bytes) -> bytes:
             if declared > most:
                 raise Refused(f"a Zstandard frame that declares {declared} bytes, more than {most}")
             unpacker = zstd.ZstdDecompressor(max_window_size=1 << 27)
-            out = unpacker.decompress(frame, max_output_size=most)
+            out = bytes(unpacker.decompress(frame, max_output_size=most))
         except zstd.ZstdError as error:
             raise Refused(f"a broken Zstandard frame, or one of more than {most} bytes ({str(error)[:80]})") from error
         return out

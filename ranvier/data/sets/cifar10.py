@@ -9,7 +9,7 @@ from ranvier.data import places
 from ranvier.data.download import RemoteFile
 from ranvier.data.formats import cifar
 from ranvier.data.sets.pack import ImageSet, image_set, load_images
-from ranvier.data.sets.source import Source, Split, absent, check_split, obtain
+from ranvier.data.sets.source import Pack, Source, Split, absent, check_split, obtain
 
 _ARCHIVE = "cifar-10-binary.tar.gz"
 
@@ -27,6 +27,11 @@ SOURCE = Source(
     licence="no formal licence; free for research, cite the report",
     citation="Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images",
     split="50,000 train (data_batch_1 to 5), 10,000 test",
+    packs=(
+        Pack("cifar10_train20k.npz", 46_422_583, "4949b32cf88600b1ef88b7e8295a655719337ebf3e71401953100463b50fd0e9"),
+        Pack("cifar10_test.npz", 10_430_078, "ae0f285824013002e4a17f7fc8bee325ee6d783873473508b97629f4a2edfe64"),
+    ),
+    unpacked=("cifar-10-batches-bin/data_batch_1.bin", "data_batch_1.bin"),
 )
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 

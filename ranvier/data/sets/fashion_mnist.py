@@ -7,7 +7,7 @@ from ranvier.data import places
 from ranvier.data.download import RemoteFile
 from ranvier.data.sets.mnist import from_idx
 from ranvier.data.sets.pack import ImageSet, load_images
-from ranvier.data.sets.source import Source, Split, check_split
+from ranvier.data.sets.source import Pack, Source, Split, check_split
 
 _URL = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"
 
@@ -43,6 +43,10 @@ SOURCE = Source(
     licence="MIT",
     citation="Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747",
     split="60,000 train, 10,000 test",
+    packs=(
+        Pack("fashion_mnist_subset.npz", 704_131, "79790079c67ea8260ffc7da78d439ed259f5b20539b480c1be88f2e41231809b"),
+    ),
+    unpacked=("fashion_mnist.npz",),
 )
 CLASSES = (
     "T-shirt/top",

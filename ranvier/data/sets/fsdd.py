@@ -6,19 +6,20 @@ Source: Jackson et al., github.com/Jakobovski/free-spoken-digit-dataset.
 import re
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ranvier.core.errors import FormatError
 from ranvier.data import places
 from ranvier.data.audio.sound import Sound
 from ranvier.data.download import RemoteFile
-from ranvier.data.formats import archive, npz, wav
-from ranvier.data.sets.source import Source, Split, absent, check_split, obtain
+from ranvier.data.formats import archive, wav
+from ranvier.data.sets import arrays
+from ranvier.data.sets.pack import check_labels
+from ranvier.data.sets.sounds import Sounds, joined, read_sounds
+from ranvier.data.sets.source import Pack, Source, Split, absent, check_split, obtain
 
 RATE = 8000
 CLASSES = tuple("0123456789")
@@ -27,6 +28,7 @@ _RECORDING = re.compile(r"([0-9])_([a-z]+)_([0-9]{1,3})\.wav")
 SOURCE = Source(
     name="fsdd",
     title="Free Spoken Digit Dataset",
+    kind="sound",
     files=(
         RemoteFile(
             url="https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/heads/master.zip",
@@ -36,37 +38,12 @@ SOURCE = Source(
     licence="CC BY-SA 4.0",
     citation="Jackson et al., Free Spoken Digit Dataset",
     split="repetitions 0 to 4 test (300), the others train",
+    packs=(
+        Pack("fsdd_train.npz", 10_749_394, "bdb9eac7d48eaf4a4168ee98347c68ac5859bfa7a51e735df3ca38576b572cb5"),
+        Pack("fsdd_test.npz", 1_346_027, "12ce5ebddaf9effadf32eb1c8f9fc5ec2f56d2b3baab2c67d1d07ae48ddf7427"),
+    ),
+    unpacked=("recordings/[0-9]_*.wav",),
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sounds:
-    """Recordings with labels, one after the other in memory; sample i is (``Sound``, label)."""
-
-    audio: NDArray[np.int16]  # (N,) all samples
-    offsets: NDArray[np.int64]  # (M + 1,)
-    labels: NDArray[np.int64]  # (M,)
-    speakers: tuple[str, ...]  # of each recording
-    rate: int = RATE
-    classes: tuple[str, ...] = CLASSES
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> tuple[Sound, int]:
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        index %= len(self)
-        part = self.audio[self.offsets[index] : self.offsets[index + 1]]
-        return Sound(part, self.rate), int(self.labels[index])  # type: ignore[arg-type] # int16 is scaled
-
-    def take(self, indices: NDArray[Any]) -> "Sounds":
-        """Choose recordings."""
-        chosen = np.arange(len(self))[indices]
-        parts = [self.audio[self.offsets[i] : self.offsets[i + 1]] for i in chosen]
-        offsets = np.concatenate([[0], np.cumsum([len(part) for part in parts], dtype=np.int64)])
-        audio = np.concatenate([*parts, np.zeros(0, np.int16)])
-        return Sounds(audio, offsets, self.labels[chosen], tuple(self.speakers[i] for i in chosen), self.rate)
 
 
 def load(split: Split = "train", *, download: bool = False) -> Sounds:
@@ -79,7 +56,8 @@ def load(split: Split = "train", *, download: bool = False) -> Sounds:
     """
     check_split(SOURCE, split)
     if (path := places.find(SOURCE.name, f"fsdd_{split}.npz")) is not None:
-        return _from_pack(path)
+        made = read_sounds(path, classes=CLASSES)
+        return replace(made, speakers=_speakers(path, len(made)))
     if (path := places.find(SOURCE.name, "recordings")) is not None:
         return _gather(split, {file.name: _Recording(file) for file in path.iterdir()})
     path = obtain(SOURCE, SOURCE.files[0].name, download=download)
@@ -102,27 +80,11 @@ class _Recording:
         return wav.parse(archive.read(self.path, self.entry), where=f"{self.path}: member {self.entry.filename!r}")
 
 
-def _from_pack(path: Path) -> Sounds:
-    pack = npz.read(path)
-    missing = {"audio", "offsets", "labels", "speaker", "speaker_names", "sample_rate"} - set(pack)
-    if missing:
-        raise FormatError(str(path), expected="a pack of sounds", got=f"one without {', '.join(sorted(missing))}")
-    audio, offsets, labels = pack["audio"], pack["offsets"].astype(np.int64), pack["labels"].astype(np.int64)
-    fits = audio.ndim == offsets.ndim == labels.ndim == 1 and len(offsets) == len(labels) + 1
-    if not fits or audio.dtype != np.int16:
-        raise FormatError(str(path), expected="int16 audio (N,), offsets (M + 1,), labels (M,)", got="others")
-    if offsets[0] < 0 or offsets[-1] > len(audio) or (np.diff(offsets) < 0).any():
-        raise FormatError(f"{path}: offsets", expected=f"rising numbers up to {len(audio)}", got="others")
-    names, who = pack["speaker_names"], pack["speaker"].astype(np.int64)
-    if len(who) != len(labels) or (len(who) and not 0 <= who.min() <= who.max() < len(names)):
-        raise FormatError(f"{path}: speaker", expected=f"{len(labels)} numbers below {len(names)}", got="others")
-    return Sounds(
-        audio.astype(np.int16, copy=False),
-        offsets,
-        labels,
-        tuple(str(names[w]) for w in who),
-        int(pack["sample_rate"].reshape(-1)[0]),
-    )
+def _speakers(path: Path, count: int) -> tuple[str, ...]:
+    pack = arrays.read(path, {"speaker": (arrays.INTEGERS, 1), "speaker_names": (arrays.TEXT, 1)})
+    names = arrays.words(pack["speaker_names"])
+    who = check_labels(f"{path}: speaker", pack["speaker"], count, len(names))
+    return tuple(names[w] for w in who)
 
 
 def _gather(split: Split, files: Mapping[str, _Recording]) -> Sounds:
@@ -137,9 +99,8 @@ def _gather(split: Split, files: Mapping[str, _Recording]) -> Sounds:
             got = str(sound.rate)
             raise FormatError(str(named[parts].path), expected=f"{RATE} samples a second", got=got)
         clips.append(np.rint(sound.samples * 32768).clip(-32768, 32767).astype(np.int16))
-    offsets = np.concatenate([[0], np.cumsum([len(clip) for clip in clips], dtype=np.int64)])
     labels = np.array([digit for digit, _, _ in chosen], np.int64)
-    return Sounds(np.concatenate(clips), offsets, labels, tuple(speaker for _, speaker, _ in chosen))
+    return Sounds(*joined(clips), labels, tuple(speaker for _, speaker, _ in chosen), RATE, CLASSES)
 
 
 def _parts(name: str) -> tuple[int, str, int] | None:

@@ -9,7 +9,7 @@ from ranvier.data import places
 from ranvier.data.download import RemoteFile
 from ranvier.data.formats import idx
 from ranvier.data.sets.pack import ImageSet, image_set, load_images
-from ranvier.data.sets.source import Source, Split, absent, check_split, obtain
+from ranvier.data.sets.source import Pack, Source, Split, absent, check_split, obtain
 
 _URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"  # the mirror of the authors' files that speaks https
 
@@ -45,6 +45,7 @@ SOURCE = Source(
     licence="CC BY-SA 3.0, as commonly given",
     citation="LeCun, Bottou, Bengio and Haffner 1998, Proc. IEEE 86:2278",
     split="60,000 train, 10,000 test",
+    packs=(Pack("mnist.npz", 9_477_731, "7c521c8f554fdb6f7a2aed911e2f4938c4d648fd1ce74296616253cddef39495"),),
 )
 CLASSES = tuple("0123456789")
 

@@ -4,15 +4,10 @@ Source: Orchard, Jayawant, Cohen and Thakor 2015, Front. Neurosci. 9:437.
 """
 
 import re
-import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ranvier.core.errors import FormatError
 from ranvier.data import places
@@ -20,13 +15,15 @@ from ranvier.data.download import RemoteFile
 from ranvier.data.events import Events
 from ranvier.data.formats import archive, nmnist_bin, packed
 from ranvier.data.sets.pack import EventSet, event_set, load_events
-from ranvier.data.sets.source import Source, Split, absent, check_split, obtain
+from ranvier.data.sets.recordings import Clip, Recordings
+from ranvier.data.sets.source import Pack, Source, Split, absent, check_split, obtain
 
 _URL = "https://data.mendeley.com/public-files/datasets/468j46mzdv/files/"
 
 SOURCE = Source(
     name="nmnist",
     title="N-MNIST",
+    kind="events",
     files=(
         RemoteFile(
             url=_URL + "39c25547-014b-4137-a934-9d29fa53c7a0/file_downloaded",
@@ -42,6 +39,11 @@ SOURCE = Source(
     licence="CC BY-SA 4.0",
     citation="Orchard, Jayawant, Cohen and Thakor 2015, Front. Neurosci. 9:437",
     split="60,000 train, 10,000 test, as MNIST",
+    packs=(
+        Pack("nmnist_train900.npz", 9_674_415, "c92f3640279a11020a4512e53be86422336fd283bf291ac05f00c279e3896396"),
+        Pack("nmnist_test100.npz", 990_654, "0ece6c71544553b62abab3bd3814a48bff6be8f9ee979455e69cf152f5d0d199"),
+    ),
+    unpacked=("Train/[0-9]/*.bin", "Test/[0-9]/*.bin", "Train.zip", "Test.zip"),
 )
 CLASSES = tuple("0123456789")
 SIZE = (34, 34)
@@ -49,36 +51,6 @@ DURATION_MS = 315.0  # three saccades of 105 ms
 _MEMBER = re.compile(r"(?:.*/)?(?:Train|Test)/([0-9])/([0-9]+)\.bin")
 _MAX_DIRECTORY = 32 << 20  # 60,000 members
 _MAX_BYTES = 4 << 30
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Recordings:
-    """Recordings in ``.bin`` files or a zip of them, read when they are asked for; sample i is (``Events``, label)."""
-
-    files: Sequence[Path | zipfile.ZipInfo]
-    labels: NDArray[np.int64]  # (N,)
-    ids: NDArray[np.int64]  # (N,)
-    zipped: Path | None = None
-    size: tuple[int, int] = SIZE
-    classes: tuple[str, ...] = CLASSES
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> tuple[Events, int]:
-        file = self.files[index]
-        if isinstance(file, Path):
-            return nmnist_bin.read(file, size=SIZE), int(self.labels[index])
-        assert self.zipped is not None
-        data = archive.read(self.zipped, file)
-        events = nmnist_bin.parse(data, size=SIZE, where=f"{self.zipped}: member {file.filename!r}")
-        return events, int(self.labels[index])
-
-    def take(self, indices: NDArray[Any]) -> "Recordings":
-        """Choose recordings."""
-        chosen = np.arange(len(self.files))[indices]
-        files = [self.files[i] for i in chosen]
-        return Recordings(files, self.labels[chosen], self.ids[chosen], self.zipped)
 
 
 def load(split: Split = "train", *, download: bool = False) -> EventSet | Recordings:
@@ -115,8 +87,7 @@ def _from_folder(folder: Path) -> Recordings:
     files = sorted((path for path in folder.glob("[0-9]/*.bin") if path.stem.isdecimal()), key=lambda p: int(p.stem))
     if not files:
         raise absent(SOURCE, f"recordings such as {folder.name}/7/00001.bin")
-    labels = np.array([int(path.parent.name) for path in files], np.int64)
-    return Recordings(files, labels, np.array([int(path.stem) for path in files], np.int64))
+    return _recordings([(int(path.parent.name), int(path.stem), Clip(path)) for path in files])
 
 
 def _from_zip(path: Path) -> Recordings:
@@ -125,6 +96,19 @@ def _from_zip(path: Path) -> Recordings:
     if not named:
         raise FormatError(str(path), expected="members such as Train/7/00001.bin", got=f"{len(entries)} others")
     named.sort(key=lambda pair: int(pair[0][2]))
-    labels = np.array([int(match[1]) for match, _ in named], np.int64)
-    ids = np.array([int(match[2]) for match, _ in named], np.int64)
-    return Recordings([entry for _, entry in named], labels, ids, zipped=path)
+    return _recordings([(int(match[1]), int(match[2]), Clip(path, entry)) for match, entry in named])
+
+
+def _recordings(found: list[tuple[int, int, Clip]]) -> Recordings:
+    return Recordings(
+        clips=[clip for _, _, clip in found],
+        read=_read,
+        labels=np.array([label for label, _, _ in found], np.int64),
+        ids=np.array([number for _, number, _ in found], np.int64),
+        classes=CLASSES,
+        size=SIZE,
+    )
+
+
+def _read(clip: Clip) -> Events:
+    return nmnist_bin.parse(clip.read(), size=SIZE, where=clip.name)

@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ranvier.core.errors import FormatError
+from ranvier.core.errors import ConfigError, FormatError
+from ranvier.data.columns import microseconds
 from ranvier.data.events import Events, first_bad
 from ranvier.data.formats import npz
 
@@ -77,6 +78,34 @@ class EventSet:
         chosen = (self.starts[indices], self.stops[indices], self.labels[indices], self.ids[indices])
         return EventSet(self.columns, *chosen, self.size, self.classes)
 
+    def windows(self, duration: float | str, *, step: float | str | None = None) -> "EventSet":
+        """Cut each recording into whole windows from its first event on; what is left at its end is left out.
+
+        Nothing is copied, and events keep their times: frame them with ``start=None``.
+
+        Args: duration: ms, or with a unit ("1 s"). step: from one window to the next, the duration by default.
+        Returns: a set whose samples are windows, in order; ``ids`` are those of their recordings.
+        Raises: ConfigError for times below 1 us.
+        """
+        length = microseconds(duration, "EventSet.windows: duration")
+        stride = length if step is None else microseconds(step, "EventSet.windows: step")
+        if length < 1 or stride < 1:
+            got = f"{duration!r} and {step!r}"
+            raise ConfigError("EventSet.windows", expected="a duration and a step of at least 1 us", got=got)
+        whose, starts, stops = [], [], []
+        for index, (start, stop) in enumerate(zip(self.starts.tolist(), self.stops.tolist(), strict=True)):
+            t = self.columns["t"][start:stop].astype(np.int64)
+            span = int(t[-1] - t[0]) + 1 if t.size else 0
+            begins = np.arange((span - length) // stride + 1 if span >= length else 0) * stride + (
+                t[0] if t.size else 0
+            )
+            starts.append(start + np.searchsorted(t, begins))
+            stops.append(start + np.searchsorted(t, begins + length))
+            whose.append(np.full(len(begins), index))
+        joined = [np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64) for parts in (whose, starts, stops)]
+        labels, ids = self.labels[joined[0]], self.ids[joined[0]]
+        return EventSet(self.columns, joined[1], joined[2], labels, ids, self.size, self.classes)
+
 
 def load_images(
     path: str | Path, *, images: str = "x", labels: str = "y", classes: tuple[str, ...] = tuple("0123456789")
@@ -95,7 +124,7 @@ def image_set(images: Array, labels: Array, classes: tuple[str, ...], *, where: 
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
         got = f"{images.dtype} {images.shape}"
         raise FormatError(where, expected="images (N, H, W) or (N, C, H, W) of uint8", got=got)
-    number = _labels(where, labels, len(images), len(classes))
+    number = check_labels(where, labels, len(images), len(classes))
     return ImageSet(images[:, None] if images.ndim == 3 else images, number, classes)
 
 
@@ -127,7 +156,7 @@ def event_set(pack: dict[str, Array], *, size: tuple[int, int], classes: tuple[s
     if offsets[0] != 0 or offsets[-1] != total or (np.diff(offsets) < 0).any():
         got = f"{offsets[0]} to {offsets[-1]}" + (", falling in between" if (np.diff(offsets) < 0).any() else "")
         raise FormatError(f"{where}: member 'offsets.npy'", expected=f"rising offsets from 0 to {total}", got=got)
-    labels = _labels(where, pack["labels"], len(offsets) - 1, len(classes))
+    labels = check_labels(where, pack["labels"], len(offsets) - 1, len(classes))
     ids = np.asarray(pack.get("ids", np.arange(1, len(offsets))))
     if ids.shape != labels.shape or ids.dtype.kind not in "iu":
         raise FormatError(f"{where}: member 'ids.npy'", expected=f"{len(labels)} whole numbers", got=str(ids.shape))
@@ -135,7 +164,11 @@ def event_set(pack: dict[str, Array], *, size: tuple[int, int], classes: tuple[s
     return EventSet(columns, offsets[:-1], offsets[1:], labels, ids.astype(np.int64), size, classes)
 
 
-def _labels(where: str, labels: Array, count: int, num_classes: int) -> NDArray[np.int64]:
+def check_labels(where: str, labels: Array, count: int, num_classes: int) -> NDArray[np.int64]:
+    """Give labels as int64.
+
+    Raises: FormatError, naming ``where``, unless there are ``count`` whole numbers below ``num_classes``.
+    """
     if labels.dtype.kind not in "iu" or labels.shape != (count,):
         raise FormatError(where, expected=f"{count} labels", got=f"{labels.dtype} {labels.shape}")
     if labels.size and (int(labels.min()) < 0 or int(labels.max()) >= num_classes):

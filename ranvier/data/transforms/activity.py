@@ -5,11 +5,8 @@ All three look at the past only, so they can run as the events come.
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from ranvier.data.columns import at_least, positive
-from ranvier.data.events import Events
-from ranvier.data.transforms.past import counts_around, fired_around
+from ranvier.data.columns import AnyEvents, at_least, positive
+from ranvier.data.transforms.past import dense, supported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +24,9 @@ class BackgroundActivity:
     def __post_init__(self) -> None:
         positive(self.tau, "BackgroundActivity.tau")
 
-    def __call__(self, events: Events) -> Events:
+    def __call__(self, events: AnyEvents) -> AnyEvents:
         """Return the events that are kept, in order: (E',), E' <= E."""
-        kept = np.zeros(len(events), bool)
-        for fired in fired_around(events, window=positive(self.tau, "tau")):
-            kept |= fired
-        return events[kept]
+        return supported(events, window=positive(self.tau, "tau"), num=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +49,9 @@ class STCF:
         positive(self.tau, "STCF.tau")
         at_least("STCF.num", self.num, 1)
 
-    def __call__(self, events: Events) -> Events:
+    def __call__(self, events: AnyEvents) -> AnyEvents:
         """Return the events that are kept, in order: (E',), E' <= E."""
-        support = np.zeros(len(events), np.int64)
-        for fired in fired_around(events, window=positive(self.tau, "tau")):
-            support += fired
-        return events[support >= self.num]
+        return supported(events, window=positive(self.tau, "tau"), num=self.num)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +73,7 @@ class Neighbourhood:
         at_least("Neighbourhood.radius", self.radius, 1)
         at_least("Neighbourhood.num", self.num, 1)
 
-    def __call__(self, events: Events) -> Events:
+    def __call__(self, events: AnyEvents) -> AnyEvents:
         """Return the events that are kept, in order: (E',), E' <= E."""
-        density = np.zeros(len(events), np.int64)
-        for count in counts_around(events, radius=self.radius, window=positive(self.tau, "tau")):
-            density += count
-        return events[density >= self.num]
+        window = positive(self.tau, "tau")
+        return dense(events, radius=self.radius, window=window, num=self.num)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier.data.columns import at_least, positive
+from ranvier.data.columns import AnyEvents, DeviceEvents, at_least, host_copy, positive
 from ranvier.data.events import Events
 
 
@@ -33,8 +33,13 @@ class Difference:
         at_least("Difference.factor", self.factor, 1)
         at_least("Difference.noise", self.noise, 0)
 
-    def __call__(self, events: Events) -> Events:
+    def __call__(self, events: AnyEvents) -> AnyEvents:
         """Return the events of the smaller sensor, by time, then row, then column: (E',)."""
+        if isinstance(events, DeviceEvents):  # by the CPU, wherever they lie: what is kept depends on what came before
+            return DeviceEvents.of(self._down(host_copy(events)), events.t.device)
+        return self._down(events)
+
+    def _down(self, events: Events) -> Events:
         window = positive(self.window, "window")
         height, width = (-(-side // self.factor) for side in events.size)
         num_blocks = height * width

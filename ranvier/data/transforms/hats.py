@@ -6,13 +6,19 @@ Letters: N cells along y, M cells along x, P polarity, R radius, E events.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from ranvier.data.columns import DeviceEvents, add_up, at_least, microseconds, positive
+from ranvier.data import passes
+from ranvier.data.columns import DeviceEvents, add_up, at_least, microseconds, on_host, positive
 from ranvier.data.events import Events
 
 _PAIRS = 1 << 20  # pairs of events looked at together: bounds the memory, not the result
+_ONE = 1 << 32  # sums are of multiples of 2^-32
+_REACH = 23  # exp(-23) rounds to 0 times 2^-32
+_TABLE = 1 << 22  # ages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +47,15 @@ class HATS:
 
     def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Return (N, M, 2, 2 R + 1, 2 R + 1) float32, N = ceil(H / K), M = ceil(W / K), on the device of the events."""
-        events = DeviceEvents.of(events)
         rows, columns = (-(-side // self.cell) for side in events.size)
         side, tau = 2 * self.radius + 1, microseconds(self.tau, "tau")
+        window = microseconds(self.window, "window")
+        if (host := on_host(events)) is not None and (table := _weights(tau, window)) is not None:
+            found = passes.hats(host, self.cell, self.radius, table)
+            if found is not None:
+                averages = (found[0] / np.maximum(found[1], 1)[:, None, None]).astype(np.float32)
+                return torch.from_numpy(averages).view(rows, columns, 2, side, side)
+        events = DeviceEvents.of(events)
         x, y = events.x.long(), events.y.long()
         group = ((y // self.cell) * columns + x // self.cell) * 2 + events.polarity
         num_groups = rows * columns * 2
@@ -51,7 +63,7 @@ class HATS:
         if len(events):
             group, order = torch.sort(group, stable=True)
             x, y, t = x[order], y[order], events.t[order]
-            for later, earlier in _pairs(group, t, microseconds(self.window, "window")):
+            for later, earlier in _pairs(group, t, window):
                 dx, dy = x[earlier] - x[later] + self.radius, y[earlier] - y[later] + self.radius
                 near = (dx >= 0) & (dx < side) & (dy >= 0) & (dy < side)
                 later, earlier = later[near], earlier[near]
@@ -61,6 +73,20 @@ class HATS:
         count = add_up(group, None, num_groups).clamp_(min=1)
         mean = total.view(num_groups, side * side) / count[:, None]
         return mean.to(torch.float32).view(rows, columns, 2, side, side)
+
+
+def _weights(tau: int, window: int) -> NDArray[np.float64] | None:
+    """Tabulate exp(-age / tau) for each age in us, rounded to multiples of 2^-32 as ``add_up`` does; 0 at age 0.
+
+    Returns: (ages,), as far as the window and the weights reach; None for a table of more than 32 MiB.
+    """
+    num = min(window, _REACH * tau) + 1
+    if num > _TABLE:
+        return None
+    weight = torch.exp(-torch.arange(num, dtype=torch.float64) / tau).mul_(_ONE).round_().div_(_ONE)
+    weight[0] = 0  # events of one time do not see each other
+    found: NDArray[np.float64] = weight.numpy()
+    return found
 
 
 def _pairs(group_E: Tensor, t_E: Tensor, window: int) -> Iterator[tuple[Tensor, Tensor]]:

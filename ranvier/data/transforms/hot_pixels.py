@@ -4,9 +4,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ranvier.core.errors import ConfigError
+from ranvier.data.columns import AnyEvents, DeviceEvents, add_up, host_cells
 from ranvier.data.events import Events
 
 
@@ -29,10 +31,13 @@ class HotPixels:
         if not 0 < self.num_std < math.inf:
             raise ConfigError("HotPixels.num_std", expected="a number > 0", got=repr(self.num_std))
 
-    def mask(self, events: Events) -> NDArray[np.bool_]:
+    def mask(self, events: Events | DeviceEvents) -> NDArray[np.bool_]:
         """Tell which pixels are hot: (H, W)."""
         height, width = events.size
-        count = np.bincount(events.y.astype(np.int64) * width + events.x, minlength=height * width)
+        if isinstance(events, Events):
+            count = np.bincount(host_cells(events.y, events.x, None, events.size), minlength=height * width)
+        else:
+            count = add_up(events.pixels(), None, height * width).cpu().numpy()
         hot = np.zeros(height * width, bool)
         while True:
             active = count[(count > 0) & ~hot]
@@ -44,6 +49,9 @@ class HotPixels:
             hot |= new
         return hot.reshape(height, width)
 
-    def __call__(self, events: Events) -> Events:
+    def __call__(self, events: AnyEvents) -> AnyEvents:
         """Return the events of the other pixels, in order: (E',), E' <= E."""
-        return events[~self.mask(events)[events.y, events.x]]
+        cool = ~self.mask(events)
+        if isinstance(events, Events):
+            return events[cool[events.y, events.x]]
+        return events[torch.from_numpy(cool).to(events.t.device)[events.y.long(), events.x.long()]]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ranvier.data.columns import at_least
+from ranvier.data.columns import AnyEvents, DeviceEvents, at_least, host_copy
 from ranvier.data.events import Events
 
 
@@ -28,8 +28,13 @@ class Integrate:
         at_least("Integrate.factor", self.factor, 1)
         at_least("Integrate.threshold", self.threshold, 1)
 
-    def __call__(self, events: Events) -> Events:
+    def __call__(self, events: AnyEvents) -> AnyEvents:
         """Return the events of the smaller sensor, in the order of those that caused them: (E',), E' <= E."""
+        if isinstance(events, DeviceEvents):  # by the CPU, wherever they lie: what is kept depends on what came before
+            return DeviceEvents.of(self._down(host_copy(events)), events.t.device)
+        return self._down(events)
+
+    def _down(self, events: Events) -> Events:
         height, width = (-(-side // self.factor) for side in events.size)
         x, y = events.x // np.int16(self.factor), events.y // np.int16(self.factor)
         small = Events(events.t, x, y, events.polarity, (height, width))

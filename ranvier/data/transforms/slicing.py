@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.core.errors import ConfigError, ShapeError
-from ranvier.data.columns import at_least, first_time, microseconds, positive
+from ranvier.data.columns import AnyEvents, DeviceEvents, at_least, first_time, microseconds, places, positive
 from ranvier.data.events import Events
 
 Bounds = NDArray[np.int64]  # (S, 2): slice s holds the events bounds[s, 0] <= i < bounds[s, 1]
@@ -37,7 +37,7 @@ class SliceByTime:
             expected = f"a time >= 0 and below the window, {self.window}"
             raise ConfigError("SliceByTime.overlap", expected=expected, got=repr(self.overlap))
 
-    def bounds(self, events: Events) -> Bounds:
+    def bounds(self, events: Events | DeviceEvents) -> Bounds:
         """Give the first event of each slice and the one after its last: (S, 2)."""
         window, start = microseconds(self.window, "window"), first_time(events, self.start)
         step = window - microseconds(self.overlap, "overlap")
@@ -50,9 +50,9 @@ class SliceByTime:
             mend = "Use longer windows."
             raise ShapeError("SliceByTime", expected="at most 2^24 slices", got=str(num), mend=mend)
         begin = start + np.arange(num) * step
-        return np.stack([np.searchsorted(events.t, begin), np.searchsorted(events.t, begin + window)], axis=1)
+        return np.stack([places(events, begin), places(events, begin + window)], axis=1)
 
-    def __call__(self, events: Events) -> list[Events]:
+    def __call__(self, events: AnyEvents) -> list[AnyEvents]:
         """Give the slices, as views."""
         return _views(events, self.bounds(events))
 
@@ -76,14 +76,14 @@ class SliceByCount:
             expected = f"a number >= 0 and below the count, {self.count}"
             raise ConfigError("SliceByCount.overlap", expected=expected, got=repr(self.overlap))
 
-    def bounds(self, events: Events) -> Bounds:
+    def bounds(self, events: Events | DeviceEvents) -> Bounds:
         """Give the first event of each slice and the one after its last: (S, 2)."""
         total, step = len(events), self.count - self.overlap
         num = max(0, (total - self.count) // step + 1) if self.whole else max(0, -(-(total - self.count) // step)) + 1
         begin = np.arange(num if total else 0) * step
         return np.stack([begin, np.minimum(begin + self.count, total)], axis=1)
 
-    def __call__(self, events: Events) -> list[Events]:
+    def __call__(self, events: AnyEvents) -> list[AnyEvents]:
         """Give the slices, as views."""
         return _views(events, self.bounds(events))
 
@@ -107,15 +107,15 @@ class SliceByLabel:
 
     spans: Sequence[Span]
 
-    def bounds(self, events: Events) -> Bounds:
+    def bounds(self, events: Events | DeviceEvents) -> Bounds:
         """Give the first event of each slice and the one after its last: (S, 2)."""
         times = np.array([(span.start, span.stop) for span in self.spans], np.int64).reshape(-1, 2)
-        return np.searchsorted(events.t, times)
+        return places(events, times)
 
-    def __call__(self, events: Events) -> list[tuple[Events, int]]:
+    def __call__(self, events: AnyEvents) -> list[tuple[AnyEvents, int]]:
         """Give each slice, as views, with its label."""
         return list(zip(_views(events, self.bounds(events)), (span.label for span in self.spans), strict=True))
 
 
-def _views(events: Events, bounds: Bounds) -> list[Events]:
+def _views(events: AnyEvents, bounds: Bounds) -> list[AnyEvents]:
     return [events[int(first) : int(stop)] for first, stop in bounds]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ranvier.core.errors import ConfigError
+from ranvier.data import passes
 from ranvier.data.columns import DeviceEvents, at_least, first_time, host_cells, microseconds, on_host, positive
 from ranvier.data.events import Events
 
@@ -60,6 +61,8 @@ class Voxels:
         channels = 2 if self.polarity == "split" else 1
         shape = (self.num_bins, channels, height, width)
         if (host := on_host(events)) is not None:
+            if (filled := passes.voxels(host, start, span, self.num_bins, channels)) is not None:
+                return torch.from_numpy(filled).view(shape)
             cell_E = host_cells(host.y, host.x, host.polarity if channels == 2 else None, host.size)
             polarity_E = None if channels == 2 else host.polarity
             bins = by_chunks(host.t - start, cell_E, polarity_E, self.num_bins, span, channels * height * width)

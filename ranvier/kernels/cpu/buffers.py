@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from ranvier.core.errors import ConfigError
+from ranvier.core.extension import load
 
 SMALLEST = 64 * 1024  # bytes; below, PyTorch's own memory is as fast
 VARIABLE = "RANVIER_BUFFERS_MIB"  # environment: the limit at start, in MiB
 MIB = 1024 * 1024
 MOST = 1024  # MiB: the limit where nobody sets one, if that is no more than an eighth of the machine's memory
-_SIZES = {torch.float32: 4, torch.float64: 8, torch.uint8: 1}
+_SIZES = {torch.float32: 4, torch.float64: 8, torch.bfloat16: 2, torch.float16: 2, torch.uint8: 1}
 
 
 @lru_cache(maxsize=1)
@@ -49,12 +50,11 @@ def _checked(value: object, where: str) -> int:
 @lru_cache(maxsize=1)
 def _native() -> object | None:
     """Import the extension and tell it the limit; None where it is absent."""
-    try:
-        from ranvier.kernels.cpu import _machine
-    except ImportError:
+    machine = load("ranvier.kernels.cpu._machine")
+    if isinstance(machine, str):
         return None
-    _machine.limit_buffers(_limit()[0] * MIB)
-    return _machine
+    machine.limit_buffers(_limit()[0] * MIB)
+    return machine
 
 
 def buffer_limit() -> int:
@@ -83,13 +83,13 @@ def idle_buffers() -> int:
 
 
 def fresh(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """Allocate a contiguous result on the CPU, not initialised: float32, float64 or uint8."""
+    """Allocate a contiguous result on the CPU, not initialised: floating, or uint8."""
     numbers = 1
     for size in shape:
         numbers *= size
     if numbers * _SIZES[dtype] >= SMALLEST and _limit()[0] > 0:
         native = _native()
         if native is not None:
-            made: Tensor = torch.from_dlpack(native.fresh(shape, _SIZES[dtype]))  # type: ignore[attr-defined]
+            made: Tensor = torch.from_dlpack(native.fresh(shape, _SIZES[dtype], dtype == torch.bfloat16))  # type: ignore[attr-defined]
             return made
     return torch.empty(shape, dtype=dtype)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined] # public, though not marked so
 
-from ranvier.core.errors import ExecutorError
+from ranvier.core.extension import Extension
 from ranvier.core.program import Program, prune
 from ranvier.kernels.cpu.buffers import fresh
 from ranvier.kernels.cpu.encode import encode
@@ -41,32 +41,21 @@ class Backward(NamedTuple):
     coefficients: list[Tensor]
 
 
-@lru_cache(maxsize=1)
-def _load() -> ModuleType | str:
-    """Import the extension, late; return it, or why it cannot be used."""
-    try:
-        from ranvier.kernels.recurrent import _loop
-    except ImportError as error:
-        return f"the compiled extension ranvier.kernels.recurrent._loop cannot be imported ({error})"
-    module: ModuleType = _loop
-    return module
+EXTENSION = Extension(
+    "ranvier.kernels.recurrent._loop",
+    "the compiled recurrent loop",
+    mend='Install a wheel that has it, or build from source with a C++ compiler, or use executor="reference".',
+)
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator] # a compiled network asks once
 def absence() -> str | None:
     """Say why the loop cannot be used here; None if it can."""
-    loaded = _load()
-    return loaded if isinstance(loaded, str) else None
+    return EXTENSION.absence()
 
 
 def _loop() -> ModuleType:
-    loaded = _load()
-    if isinstance(loaded, str):
-        raise ExecutorError(
-            'executor "cpu"', expected="the compiled recurrent loop", got=loaded,
-            mend='Install a wheel that has it, or build from source with a C++ compiler, or use executor="reference".',
-        )  # fmt: skip
-    return loaded
+    return EXTENSION.module('executor "cpu"')
 
 
 def _opcodes() -> dict[str, int]:

@@ -1,7 +1,6 @@
 """Event-driven stages on the compiled extension: the meaning of ``ranvier.kernels.sparse.reference``, in C++."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined] # public, though not marked so
 
-from ranvier.core.errors import ExecutorError
+from ranvier.core.extension import Extension
 from ranvier.kernels.cpu.encode import encode
 from ranvier.kernels.sparse.sizes import Sizes
 from ranvier.kernels.sparse.stages import (
@@ -31,21 +30,12 @@ if TYPE_CHECKING:
     from ranvier.kernels.sparse import _events
 
 
-@lru_cache(maxsize=1)
-def _load() -> ModuleType | str:
-    """Import the extension, late; return it, or why it cannot be used."""
-    try:
-        from ranvier.kernels.sparse import _events
-    except ImportError as error:
-        return f"the compiled extension ranvier.kernels.sparse._events cannot be imported ({error})"
-    module: ModuleType = _events
-    return module
+EXTENSION = Extension("ranvier.kernels.sparse._events", "the C++ extension")
 
 
 def absence() -> str | None:
     """Say why the extension cannot be used here; None if it can."""
-    loaded = _load()
-    return loaded if isinstance(loaded, str) else None
+    return EXTENSION.absence()
 
 
 def variants() -> list[str]:
@@ -55,11 +45,7 @@ def variants() -> list[str]:
 
 
 def _extension() -> ModuleType:
-    loaded = _load()
-    if isinstance(loaded, str):
-        mend = "Install a wheel that has it, or build from source with a C++ compiler."
-        raise ExecutorError("event-driven inference", expected="the C++ extension", got=loaded, mend=mend)
-    return loaded
+    return EXTENSION.module("event-driven inference")
 
 
 class Session:

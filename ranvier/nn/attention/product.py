@@ -20,6 +20,19 @@ class ProductCount(NamedTuple):
     additions: bool  # whether all factors are 0 or 1, so that they are additions
 
 
+class TokenSum(nn.Module):
+    """The sum of spikes over tokens, (T, B, C, ...) to (T, B, C): a module, so that its additions can be counted."""
+
+    def forward(self, spikes_TBC: Tensor) -> Tensor:
+        """Add up."""
+        return spikes_TBC.flatten(3).sum(-1)
+
+    def count(self, spikes_TBC: Tensor) -> ProductCount:
+        """Count the additions of a call: one for each spike."""
+        binary = bool((spikes_TBC == (spikes_TBC != 0)).all())
+        return ProductCount(dense=spikes_TBC.numel(), effective=int((spikes_TBC != 0).sum()), additions=binary)
+
+
 class AttentionProduct(nn.Module):
     """A = scale * (Q K^T) V in each head: a position's output is the sum of the values whose keys meet its query.
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ranvier.core.errors import ConfigError, DtypeError, ShapeError, UnknownNameError
+from ranvier.kernels.packed import PackedSpikes
 from ranvier.kernels.sparse.native import absence
 from ranvier.kernels.sparse.stages import Convolution, Linear
 from ranvier.kernels.sparse.weights import Precision
@@ -181,4 +182,5 @@ def as_input(x: Tensor) -> Tensor:
         raise DtypeError(_WHERE, expected="real numbers", got=str(x.dtype))
     if x.device.type != "cpu":
         raise ConfigError(_WHERE, expected="frames in main memory", got=str(x.device), mend="Move them by .cpu().")
-    return x.detach().to(torch.float32).contiguous()
+    plain = x.dense() if isinstance(x, PackedSpikes) else x
+    return plain.detach().to(torch.float32).contiguous()

@@ -40,7 +40,10 @@ const drawCloud = () => {
   const length = Number($("window").value) * span, dot = n < 20000 ? 3.6 : 2.2, faint = n < 20000 ? 0.4 : 0.16;
   for (const pass of [0, 1]) for (const sign of [0, 1]) {
     cloud.fillStyle = `rgba(${(sign ? ON : OFF).join()},${pass ? 0.95 : faint})`;
-    for (let i = 0; i < n; i += many) {
+    for (let k = 0; k < n; k += many) {
+      let hash = Math.imul(k, 0x85ebca6b);  // scattered: a fixed step draws stripes
+      hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+      const i = Math.min(n - 1, k + (hash >>> 16) % many);
       const inside = t[i] <= now && t[i] > now - length;
       if (p[i] !== sign || inside !== (pass === 1) || !shown(i)) continue;
       const [u, v] = point((x[i] - width / 2) / side, (y[i] - height / 2) / side, 1.2 * (t[i] / span - 0.5));
@@ -51,13 +54,14 @@ const drawCloud = () => {
 const drawRates = () => {
   const { width: w, height: h } = rates.canvas, bins = 250, count = [new Float32Array(bins), new Float32Array(bins)];
   for (let i = 0; i < n; i++) count[p[i]][Math.min(bins - 1, Math.floor(bins * t[i] / span))]++;
-  let most = 1;
-  for (const values of count) for (const value of values) most = Math.max(most, value);
+  // A burst, as when a camera starts, may leave its bar cut off rather than all others flat.
+  const sorted = [...count[0], ...count[1]].filter((value) => value > 0).sort((a, b) => a - b);
+  const most = sorted.length ? Math.min(sorted[sorted.length - 1], 4 * sorted[Math.floor(0.9 * (sorted.length - 1))]) : 1;
   rates.clearRect(0, 0, w, h);
   count.forEach((values, sign) => {
     rates.fillStyle = `rgb(${(sign ? ON : OFF).join()})`;
     values.forEach((value, k) => {
-      const bar = (h / 2 - 2) * value / most;
+      const bar = (h / 2 - 2) * Math.min(1, value / most);
       rates.fillRect(k * w / bins, sign ? h / 2 - bar : h / 2, w / bins - 1, bar);
     });
   });

@@ -129,3 +129,28 @@ def test_a_broken_directory_is_named(tmp_path):
     (tmp_path / "z").write_bytes(data)
     with pytest.raises(FormatError, match=r"z: expected a zip archive, got a broken directory"):
         contents(tmp_path / "z")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_a_member_is_extracted_to_a_name_of_the_callers(tmp_path, method):
+    data = bytes(range(256)) * 1000
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as packed:
+        packed.writestr("deep/inside.bin", data)
+    entry = archive.directory(tmp_path / "a.zip")["deep/inside.bin"]
+    target = archive.extract(tmp_path / "a.zip", entry, tmp_path / "new" / "name.bin")
+    assert target.read_bytes() == data
+    assert [path.name for path in target.parent.iterdir()] == ["name.bin"]
+
+
+@pytest.mark.parametrize("change", ["crc", "more", "fewer"])
+def test_what_is_damaged_is_not_extracted_at_all(tmp_path, change):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("a", b"x" * 100_000)
+    entry = archive.directory(tmp_path / "a.zip")["a"]
+    if change == "crc":
+        entry.CRC ^= 1
+    else:
+        entry.file_size += -1 if change == "more" else 1
+    with pytest.raises(FormatError, match="expected (CRC|[0-9]+ bytes when unpacked)"):
+        archive.extract(tmp_path / "a.zip", entry, tmp_path / "new" / "a")
+    assert list((tmp_path / "new").iterdir()) == []

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ranvier.core.errors import FormatError, ShapeError
-from ranvier.data.formats import packed
+from ranvier.core.errors import EventFormatError, FormatError, ShapeError
+from ranvier.data import open_events
+from ranvier.data.formats import npz_events, packed
 
 
 def pack(lengths, seed=0, longest=2000):
@@ -35,6 +36,23 @@ def test_nothing_is_lost(tmp_path_factory, lengths, seed, longest):
         np.testing.assert_array_equal(after[name], column)
     assert after["t"].dtype == np.uint32
     np.testing.assert_array_equal(after["size"], [34, 34])
+
+
+def test_a_packed_file_opens_as_any_recording_does(tmp_path):
+    before, path = pack([30, 0, 12]), tmp_path / "a.npz"
+    np.savez(path, **packed.encode(before, size=(34, 40)))
+    for which, part in enumerate((slice(0, 30), slice(30, 30), slice(30, 42))):
+        recording = open_events(path, format=npz_events.recording(which))
+        events = recording.read()
+        for name, column in (("t", events.t), ("x", events.x), ("y", events.y), ("p", events.polarity)):
+            np.testing.assert_array_equal(column, before[name][part])
+        assert recording.size == (34, 40)
+    assert open_events(path).metadata["recordings"] == 3
+    with pytest.raises(EventFormatError, match="offsets that hold recording 3"):
+        open_events(path, format=npz_events.recording(3))
+    np.savez(path, **{**packed.encode(before, size=(34, 40)), "gap": np.zeros(9, np.uint8)})
+    with pytest.raises(EventFormatError, match=r"member 'gap.npy': expected an .xz stream"):
+        open_events(path)
 
 
 @pytest.mark.parametrize(

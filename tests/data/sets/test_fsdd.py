@@ -85,11 +85,12 @@ def test_a_loader_hears_it_through_a_cochlea(pack):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"labels": None}, "expected a pack of sounds, got one without labels"),
-        ({"audio": np.zeros(300)}, "expected int16 audio (N,), offsets (M + 1,), labels (M,)"),
-        ({"offsets": np.array([0, 60, 50, 120])}, "offsets: expected rising numbers up to 156"),
-        ({"offsets": np.array([0, 60, 80, 9999])}, "offsets: expected rising numbers up to 156"),
-        ({"speaker": np.array([0, 0, 9], np.uint8)}, "speaker: expected 3 numbers below 2"),
+        ({"labels": None}, "expected the arrays audio, offsets, labels, sample_rate, got none named labels"),
+        ({"audio": np.zeros(300)}, "'audio.npy': expected whole numbers with 1 axes, got float64 (300,)"),
+        ({"audio": np.zeros(156, int)}, "expected int16 audio (N,), offsets (M + 1,), labels (M,)"),
+        ({"offsets": np.array([0, 60, 50, 120])}, "offsets: expected rising offsets from 0 to 156"),
+        ({"offsets": np.array([0, 60, 80, 9999])}, "offsets: expected rising offsets from 0 to 156"),
+        ({"speaker": np.array([0, 0, 9], np.uint8)}, "speaker: expected labels from 0 to 1, got 0 to 9"),
     ],
 )
 def test_a_broken_pack_is_refused(pack, changes, message):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from ranvier.core.errors import DataError, FormatError
-from ranvier.data import Loader, NumWindows
+from ranvier.data import Loader, NumWindows, open_events
 from ranvier.data.events import Events
-from ranvier.data.formats import nmnist_bin, npz
+from ranvier.data.formats import nmnist_bin, npz, npz_events
 from ranvier.data.sets import nmnist
 
 
@@ -96,6 +96,15 @@ def test_the_sample_is_small_and_quick_and_carries_its_licence(folder):
     begin = time.process_time()
     nmnist.sample("train")
     assert time.process_time() - begin < 2
+
+
+def test_the_recordings_of_the_demo_are_those_that_open_events_gives(folder):
+    path, sample = str(resources.files("ranvier.data") / "sample" / "nmnist_test.npz"), nmnist.sample("test")
+    for which in (0, 57, 99):
+        recording, (events, _) = open_events(path, format=npz_events.recording(which)), sample[which]
+        assert recording.size == events.size == (34, 34)
+        for column in ("t", "x", "y", "polarity"):
+            np.testing.assert_array_equal(getattr(recording.read(), column), getattr(events, column))
 
 
 def test_digits_move_with_the_saccades(folder):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ranvier.data import DeviceEvents, Events
+from ranvier.data import DeviceEvents, Events, passes
 
 
 @pytest.fixture
@@ -29,3 +29,12 @@ def same_on_device():
         return want
 
     return check
+
+
+@pytest.fixture(params=["compiled", "plain"])
+def either_form(request, monkeypatch):
+    """Run a test twice: on the compiled passes, and as if the extension were not there."""
+    if request.param == "plain":
+        monkeypatch.setattr(passes, "native", lambda: None)
+    elif passes.native() is None:
+        pytest.skip("the extension is not built")

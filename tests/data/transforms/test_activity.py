@@ -5,6 +5,7 @@ from ranvier.core.errors import ConfigError
 from ranvier.data import STCF, BackgroundActivity, Events, Neighbourhood
 
 TAU = 900
+pytestmark = pytest.mark.usefixtures("either_form")
 
 
 def last_times(events):
@@ -64,6 +65,16 @@ def test_what_moves_stays_and_lone_noise_goes():
     kept = STCF(tau="1500 us", num=2)(events)
     assert (kept.polarity == 1).sum() > 0.9 * len(edge)
     assert (kept.polarity == 0).sum() < 0.35 * len(noise)
+
+
+@pytest.mark.parametrize("kind", [BackgroundActivity, STCF, Neighbourhood])
+def test_filters_take_any_time_and_any_window(kind):
+    t = np.array([-(1 << 60), -(1 << 60), 0, 0, 1 << 60])
+    events = Events.of(t, [0, 1, 0, 1, 1], [0] * 5, [1] * 5, size=(1, 2))
+    always = kind(tau=1e18, num=1) if kind is not BackgroundActivity else kind(tau=1e18)
+    assert always(events).t.tolist() == t[1:].tolist()
+    now = kind(tau="1 us", num=1) if kind is not BackgroundActivity else kind(tau="1 us")
+    assert now(events).t.tolist() == [-(1 << 60), 0]
 
 
 @pytest.mark.parametrize("kind", [BackgroundActivity, STCF, Neighbourhood])

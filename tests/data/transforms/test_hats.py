@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from ranvier.core.errors import ConfigError
-from ranvier.data import HATS
+from ranvier.data import HATS, passes
 from ranvier.data.transforms import hats
+
+pytestmark = pytest.mark.usefixtures("either_form")
 
 
 def slow(events, cell, radius, tau, window):
@@ -30,9 +32,18 @@ def test_histograms_agree_with_the_equations(recording, same_on_device, cell, ra
     assert got.max() > 0
 
 
+def test_ages_beyond_the_table_and_beyond_the_weights_change_no_number(recording, monkeypatch):
+    events = recording(200, last=3000)
+    want = HATS(cell=3, tau="20 us", window=100.0)(events)
+    np.testing.assert_array_equal(HATS(cell=3, tau="20 us", window="460 us")(events), want)
+    monkeypatch.setattr(hats, "_TABLE", 100)
+    np.testing.assert_array_equal(HATS(cell=3, tau="20 us", window=100.0)(events), want)
+
+
 def test_memory_bounds_change_no_number(recording, monkeypatch):
     events = recording(200, last=3000)
     whole = HATS(cell=3)(events)
+    monkeypatch.setattr(passes, "native", lambda: None)
     monkeypatch.setattr(hats, "_PAIRS", 7)
     np.testing.assert_allclose(HATS(cell=3)(events), whole, rtol=1e-6)
 

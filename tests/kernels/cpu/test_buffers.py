@@ -100,7 +100,7 @@ def test_a_wrong_environment_is_named() -> None:
     assert "RANVIER_BUFFERS_MIB: expected a whole number of MiB" in done.stderr
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.uint8])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.uint8])
 @pytest.mark.parametrize("shape", [(0,), (3, 0), (7,), (5, 3, 1), (257, 1023)])
 def test_shape_and_type_are_as_asked_and_rows_are_aligned(shape: tuple[int, ...], dtype: torch.dtype) -> None:
     tensor = buffers.fresh(shape, dtype)
@@ -140,7 +140,7 @@ def test_an_unused_capsule_gives_its_memory_back() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "item", "message"),
-    [([3, 0], 4, "shape: expected sizes of at least 1, got 0"), ([3], 2, "item: expected 1, 4 or 8 bytes, got 2")],
+    [([3, 0], 4, "shape: expected sizes of at least 1, got 0"), ([3], 3, "item: expected 1, 2, 4 or 8 bytes, got 3")],
 )
 def test_requests_that_make_no_sense_are_refused(shape: list[int], item: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -82,7 +82,11 @@ def call(**changes: object) -> None:
     ("changes", "message"),
     [
         ({"current": torch.zeros(3)}, r"current: expected two axes \(T, N\), got 1"),
-        ({"current": torch.zeros(3, 5, dtype=torch.int32)}, "current: expected float32 or float64"),
+        ({"current": torch.zeros(3, 5, dtype=torch.int32)}, "current: expected float32, float64, bfloat16 or float16"),
+        ({"current": torch.zeros(3, 5, dtype=torch.int16)}, "current: expected float32, float64, bfloat16 or float16"),
+        ({"current": torch.zeros(3, 5).half()}, "outputs: expected the type of current"),
+        ({"states": [torch.zeros(5).bfloat16()]}, "states: expected the type of current"),
+        ({"current": torch.zeros(3, 5).bfloat16(), "states": [torch.zeros(5).bfloat16()]}, "states: expected float32"),
         ({"states": [torch.zeros(4)]}, "states: expected 5 numbers, got 4"),
         ({"states": [torch.zeros(5, dtype=torch.float64)]}, "states: expected the type of current"),
         ({"states": []}, "states: expected 1 arrays, got 0"),

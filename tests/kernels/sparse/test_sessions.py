@@ -7,6 +7,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ranvier.core import extension as extensions
 from ranvier.core.errors import ExecutorError
 from ranvier.kernels.plan import plan
 from ranvier.kernels.sparse import native, reference
@@ -267,7 +268,7 @@ def test_tables_that_would_leave_the_memory_are_refused():
 
 
 def test_without_the_extension_there_is_an_error_that_says_so(monkeypatch):
-    monkeypatch.setattr(native, "_load", lambda: "it is not there")
+    monkeypatch.setattr(extensions, "load", lambda name: "it is not there")
     assert native.absence() == "it is not there"
     with pytest.raises(
         ExecutorError,

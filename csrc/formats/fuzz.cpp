@@ -1,0 +1,220 @@
+// A driver for the sanitizers: decoders on mutated files, whole and in chunks. Built by tools/fuzz.py, with AddressSanitizer
+// and UndefinedBehaviorSanitizer; with -DRANVIER_LIBFUZZER for Clang's coverage-guided fuzzer, else a loop of its own.
+//
+// Usage without libFuzzer: fuzz FORMAT MUTATIONS SEED FILES... Each file is the bytes after the header. Prints JSON.
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "decode.hpp"
+
+namespace ranvier::formats {
+namespace {
+
+struct Format {
+    const char* name;
+    Decode Decoders::*decode;
+    int64_t record, spare;  // bytes of a record, of which there are at most so many events a word, and room wanted at once
+    std::vector<std::vector<int64_t>> parameters;
+    std::vector<int64_t> state;
+};
+
+const std::vector<Format>& formats() {
+    static const std::vector<Format> all = {
+        {"evt2", &Decoders::evt2, 4, 0, {{}}, {-1, 0}},
+        {"evt21", &Decoders::evt21, 8, 32, {{0}, {1}}, {-1, 0}},
+        {"evt3", &Decoders::evt3, 2, 1024, {{}}, {-1, 0, 0, -1, -1, 0}},
+        {"dat", &Decoders::dat, 8, 0, {{2}, {1}}, {0, 0}},
+        {"aedat2", &Decoders::aedat2, 8, 0, {{0, 127, -1}, {1, -1, -1}, {1, 239, 179}}, {0, 0}},
+        {"aedat3", &Decoders::aedat3, 8, 0, {{INT64_MAX}}, {0, 0, 0, 0, 0}},
+        {"aedat4", &Decoders::aedat4, 16, 0, {{}}, {}},
+        {"nmnist_bin", &Decoders::nmnist_bin, 5, 0, {{}}, {0}},
+        {"es", &Decoders::es, 5, 0, {{1, 180}, {2, 240}}, {0}},
+    };
+    return all;
+}
+
+std::vector<const Decoders*> variants() {
+    std::vector<const Decoders*> found{&DECODERS_BASELINE};
+#ifdef RANVIER_X86
+    for (const Decoders* d : {&DECODERS_AVX2, &DECODERS_AVX512}) {
+        if (d->usable()) found.push_back(d);
+    }
+#endif
+    return found;
+}
+
+[[noreturn]] void fail(const char* what) {
+    std::fprintf(stderr, "FAILED: %s\n", what);
+    std::abort();
+}
+
+struct Events {
+    std::vector<int64_t> t;
+    std::vector<int16_t> x, y;
+    std::vector<uint8_t> polarity;
+    int64_t state[NUM_STATES] = {}, used = 0, untimed = 0, others = 0;
+
+    bool operator==(const Events& o) const {
+        return t == o.t && x == o.x && y == o.y && polarity == o.polarity && used == o.used && untimed == o.untimed &&
+               others == o.others && std::memcmp(state, o.state, sizeof(state)) == 0;
+    }
+};
+
+void check(const Found& f, const Columns& c, int64_t size) {
+    if (f.num < 0 || f.num > c.capacity || f.used < 0) fail("more events than room");
+    if (f.used > size && f.kinds[15] >= 0 && f.num > size) fail("more bytes than given");
+    if (f.num == 0) return;
+    Bounds b = DECODERS_BASELINE.bounds(c, f.num);
+    if (b.t_low != f.bounds.t_low || b.t_high != f.bounds.t_high || b.t_first != f.bounds.t_first || b.t_last != f.bounds.t_last ||
+        b.x_low != f.bounds.x_low || b.x_high != f.bounds.x_high || b.y_low != f.bounds.y_low || b.y_high != f.bounds.y_high ||
+        b.p_high != f.bounds.p_high || b.rising != f.bounds.rising) {
+        fail("bounds are not those of the events");
+    }
+}
+
+// Decodes a file in chunks, each in memory of its own of exactly its size, so that a step beyond it is seen.
+Events walk(const Format& format, const Decoders& variant, const std::vector<int64_t>& given, const uint8_t* data, int64_t size,
+            int64_t chunk, bool places) {
+    Events all;
+    int64_t parameters[NUM_PARAMETERS] = {};
+    std::copy(given.begin(), given.end(), parameters);
+    std::copy(format.state.begin(), format.state.end(), all.state);
+    const bool packets = std::string(format.name) == "aedat3", whole = std::string(format.name) == "aedat4";
+    while (all.used < size) {
+        const int64_t num = whole ? size : std::min(chunk, size - all.used), capacity = num / format.record + 1 + format.spare;
+        if (packets) parameters[0] = size - all.used;
+        const auto room = static_cast<size_t>(capacity);
+        const std::unique_ptr<uint8_t[]> bytes(new uint8_t[static_cast<size_t>(num)]);
+        std::memcpy(bytes.get(), data + all.used, static_cast<size_t>(num));
+        const std::unique_ptr<int64_t[]> t(new int64_t[room]);
+        const std::unique_ptr<int16_t[]> x(new int16_t[room]), y(new int16_t[room]);
+        const std::unique_ptr<uint8_t[]> polarity(new uint8_t[room]);
+        const std::unique_ptr<uint32_t[]> at(places ? new uint32_t[room] : nullptr);
+        const Columns out{t.get(), x.get(), y.get(), polarity.get(), at.get(), capacity};
+        const Found found = (variant.*format.decode)({bytes.get(), num}, parameters, all.state, out);
+        check(found, out, num);
+        for (int64_t i = 0; places && i < found.num; ++i) {
+            if (at[static_cast<size_t>(i)] >= num && num > 0) fail("an event beyond the bytes given");
+        }
+        const auto n = static_cast<size_t>(found.num);
+        all.t.insert(all.t.end(), t.get(), t.get() + n), all.x.insert(all.x.end(), x.get(), x.get() + n);
+        all.y.insert(all.y.end(), y.get(), y.get() + n);
+        all.polarity.insert(all.polarity.end(), polarity.get(), polarity.get() + n);
+        all.untimed += found.untimed, all.others += found.others;
+        if (found.used == 0) {
+            if (chunk >= size || whole) break;
+            chunk = 2 * chunk;  // as a reader does that is asked for more
+            continue;
+        }
+        all.used += found.used;
+        if (!whole) std::memcpy(all.state, found.state, sizeof(all.state));
+    }
+    return all;
+}
+
+// One file through a decoder, however it is cut and whatever the instruction set: always the same.
+void run(const Format& format, const uint8_t* data, int64_t size, uint32_t salt) {
+    const auto& given = format.parameters[salt % format.parameters.size()];
+    const auto& all = variants();
+    const Events law = walk(format, *all[0], given, data, size, std::max<int64_t>(size, 1), false);
+    const Decoders& other = *all[salt / 7 % all.size()];
+    if (!(walk(format, other, given, data, size, 1 + salt / 3 % 97, (salt & 1) != 0) == law)) fail("chunks or instruction sets differ");
+}
+
+struct Random {
+    uint64_t state;
+    uint64_t next() {
+        state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+        return state;
+    }
+    size_t below(size_t n) { return n == 0 ? 0 : static_cast<size_t>(next() % n); }
+};
+
+// One to four of: flip, overwrite, cut, insert, remove, repeat, a number at the edge.
+std::vector<uint8_t> mutate(std::vector<uint8_t> data, Random& r) {
+    for (size_t turns = 1 + r.below(4); turns > 0 && !data.empty(); --turns) {
+        const size_t at = r.below(data.size()), num = 1 + r.below(32);
+        const auto place = data.begin() + static_cast<ptrdiff_t>(at);
+        switch (r.below(7)) {
+            case 0: data[at] ^= static_cast<uint8_t>(1u << r.below(8)); break;
+            case 1:
+                for (size_t k = at; k < std::min(at + num, data.size()); ++k) data[k] = static_cast<uint8_t>(r.next());
+                break;
+            case 2: data.resize(at); break;
+            case 3: {
+                std::vector<uint8_t> more(num);
+                for (uint8_t& byte : more) byte = static_cast<uint8_t>(r.next());
+                data.insert(place, more.begin(), more.end());
+                break;
+            }
+            case 4: data.erase(place, data.begin() + static_cast<ptrdiff_t>(std::min(at + num, data.size()))); break;
+            case 5: {
+                const uint32_t edges[] = {0xFFFFFFFF, 0x7FFFFFFF, 0, 0x80000000};
+                const uint32_t edge = edges[r.below(4)];
+                std::memcpy(&data[at], &edge, std::min<size_t>(4, data.size() - at));
+                break;
+            }
+            default: {
+                const std::vector<uint8_t> copy(place, data.begin() + static_cast<ptrdiff_t>(std::min(at + 8 * num, data.size())));
+                data.insert(place, copy.begin(), copy.end());
+            }
+        }
+    }
+    return data;
+}
+
+const Format& named(const std::string& name) {
+    for (const Format& f : formats()) {
+        if (name == f.name) return f;
+    }
+    fail("no such format");
+}
+
+}  // namespace
+}  // namespace ranvier::formats
+
+using namespace ranvier::formats;
+
+#ifdef RANVIER_LIBFUZZER
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    static const Format& format = named(std::getenv("RANVIER_FORMAT"));
+    if (size < 4) return 0;
+    uint32_t salt = 0;
+    std::memcpy(&salt, data, 4);
+    run(format, data + 4, static_cast<int64_t>(size) - 4, salt);
+    return 0;
+}
+#else
+int main(int argc, char** argv) {
+    if (argc < 5) return 2;
+    const Format& format = named(argv[1]);
+    const int64_t mutations = std::atoll(argv[2]);
+    Random random{std::strtoull(argv[3], nullptr, 10) * 0x9E3779B97F4A7C15 + 1};
+    std::vector<std::vector<uint8_t>> seeds;
+    for (int k = 4; k < argc; ++k) {
+        std::ifstream file(argv[k], std::ios::binary);
+        seeds.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+    }
+    double slowest = 0;  // seconds for a file of its size, where files below 1 MB count as 1 MB
+    int64_t bytes = 0;
+    for (int64_t k = 0; k < mutations; ++k) {
+        const std::vector<uint8_t> data = mutate(seeds[random.below(seeds.size())], random);
+        const auto begin = std::chrono::steady_clock::now();
+        run(format, data.data(), static_cast<int64_t>(data.size()), static_cast<uint32_t>(random.next()));
+        const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        slowest = std::max(slowest, seconds / std::max(1.0, static_cast<double>(data.size()) / 1e6));
+        bytes += static_cast<int64_t>(data.size());
+    }
+    std::printf("{\"mutations\": %lld, \"bytes\": %lld, \"slowest_s_per_mb\": %.6f}\n", static_cast<long long>(mutations),
+                static_cast<long long>(bytes), slowest);
+    return 0;
+}
+#endif

@@ -1,0 +1,1 @@
+"""Meta-SpikeFormer: model, heads, tasks and claim, one part a file; ``system`` tells the story."""
