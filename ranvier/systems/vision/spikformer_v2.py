@@ -287,7 +287,7 @@ SYSTEM = System(
         venue="arXiv",
         identifier="arXiv:2401.02020",
     ),
-    config=Config(),
+    config=SMALL,
     build=build,
     train=train,
     claim=Claim(
