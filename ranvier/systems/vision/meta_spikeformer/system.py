@@ -189,7 +189,8 @@ DETECT = Config(
     model=Model(
         widths=(16, 24, 32, 48, 48), blocks=(1, 1, 0, 1, 0), strides=(2, 2, 2, 1, 1), heads=4, start="threshold"
     ),
-    train=Train(epochs=15, optimiser=AdamW(lr=1e-2, weight_decay=0.05), schedule=Cosine(), clip=1.0),
+    scenes=SceneTask(num_train=1000, num_test=200, batch_size=16),
+    train=Train(epochs=10, optimiser=AdamW(lr=1e-2, weight_decay=0.05), schedule=Cosine(), clip=1.0),
 )
 SEGMENT = replace(DETECT, goal="segment", model=replace(DETECT.model, strides=(2, 1, 2, 2, 1)))
 
