@@ -44,6 +44,8 @@ class System:
             stands, and leaves metrics, checkpoints and results there. It returns "", or the name of the signal that
             interrupted it ("SIGINT", "SIGTERM"), after which the folder can be resumed.
         claim: what it must show.
+        classifier: ``classifier(task, train)`` is the configuration with which it learns a set of still images (see
+            ``systems.vision.images``) by a given recipe, so that several can be compared; None: it cannot.
     """
 
     name: str
@@ -54,3 +56,4 @@ class System:
     build: Callable[[Any], nn.Module]
     train: Callable[[Any, Path, Watcher], str]
     claim: Claim
+    classifier: Callable[[Any, Any], Any] | None = None
