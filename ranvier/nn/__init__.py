@@ -2,12 +2,14 @@
 
 from ranvier.kernels.packed import PackedSpikes
 from ranvier.nn import attention, decode, encode
+from ranvier.nn.arrivals import Synapses, arrivals
 from ranvier.nn.attention import SSA, AttentionProduct
 from ranvier.nn.bntt import BNTT
 from ranvier.nn.compact import compact_spikes
 from ranvier.nn.conv_norm import conv_norm
 from ranvier.nn.decolle import decolle
 from ranvier.nn.delay import Delay
+from ranvier.nn.delayed_linear import DelayedLinear
 from ranvier.nn.dropout import Dropout
 from ranvier.nn.event_linear import EventLinear
 from ranvier.nn.feedback_linear import FeedbackLinear
@@ -47,6 +49,7 @@ __all__ = [
     "TEBN",
     "AttentionProduct",
     "Delay",
+    "DelayedLinear",
     "Dropout",
     "EventLinear",
     "FeedbackLinear",
@@ -66,10 +69,12 @@ __all__ = [
     "Stateful",
     "Stochastic",
     "Stream",
+    "Synapses",
     "Taught",
     "TdBN",
     "TimeAware",
     "WSConv2d",
+    "arrivals",
     "attention",
     "compact_spikes",
     "conv_norm",
