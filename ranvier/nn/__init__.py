@@ -32,6 +32,7 @@ from ranvier.nn.spiking import Spiking
 from ranvier.nn.stateful import Stateful, TimeAware, run
 from ranvier.nn.stochastic import Stochastic
 from ranvier.nn.stream import Stream
+from ranvier.nn.subspace import Subspace, guard, guarded
 from ranvier.nn.taught import Taught
 from ranvier.nn.tdbn import TdBN
 from ranvier.nn.tebn import TEBN
@@ -66,6 +67,7 @@ __all__ = [
     "Stateful",
     "Stochastic",
     "Stream",
+    "Subspace",
     "Taught",
     "TdBN",
     "TimeAware",
@@ -76,6 +78,8 @@ __all__ = [
     "decode",
     "decolle",
     "encode",
+    "guard",
+    "guarded",
     "legendre_delay",
     "legendre_read",
     "merge",
