@@ -34,6 +34,7 @@ from ranvier.nn.spiking import Spiking
 from ranvier.nn.stateful import Stateful, TimeAware, run
 from ranvier.nn.stochastic import Stochastic
 from ranvier.nn.stream import Stream
+from ranvier.nn.subspace import Subspace, guard, guarded
 from ranvier.nn.taught import Taught
 from ranvier.nn.tdbn import TdBN
 from ranvier.nn.tebn import TEBN
@@ -69,6 +70,7 @@ __all__ = [
     "Stateful",
     "Stochastic",
     "Stream",
+    "Subspace",
     "Synapses",
     "Taught",
     "TdBN",
@@ -81,6 +83,8 @@ __all__ = [
     "decode",
     "decolle",
     "encode",
+    "guard",
+    "guarded",
     "legendre_delay",
     "legendre_read",
     "merge",
