@@ -4,11 +4,13 @@ from ranvier.kernels.packed import PackedSpikes
 from ranvier.nn import attention, decode, encode
 from ranvier.nn.attention import SSA, AttentionProduct
 from ranvier.nn.bntt import BNTT
+from ranvier.nn.branches import Branches
 from ranvier.nn.compact import compact_spikes
 from ranvier.nn.conv_norm import conv_norm
 from ranvier.nn.decolle import decolle
 from ranvier.nn.delay import Delay
 from ranvier.nn.dropout import Dropout
+from ranvier.nn.elm import ELM, Leaks
 from ranvier.nn.event_linear import EventLinear
 from ranvier.nn.feedback_linear import FeedbackLinear
 from ranvier.nn.folding import Folded
@@ -40,17 +42,20 @@ from ranvier.nn.ws_conv import WSConv2d
 
 __all__ = [
     "BNTT",
+    "ELM",
     "L2MU",
     "LMU",
     "PSN",
     "SSA",
     "TEBN",
     "AttentionProduct",
+    "Branches",
     "Delay",
     "Dropout",
     "EventLinear",
     "FeedbackLinear",
     "Folded",
+    "Leaks",
     "LevyBaxter",
     "MaskedPSN",
     "PackedSpikes",
