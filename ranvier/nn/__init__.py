@@ -5,12 +5,14 @@ from ranvier.nn import attention, decode, encode
 from ranvier.nn.arrivals import Synapses, arrivals
 from ranvier.nn.attention import SSA, AttentionProduct
 from ranvier.nn.bntt import BNTT
+from ranvier.nn.branches import Branches
 from ranvier.nn.compact import compact_spikes
 from ranvier.nn.conv_norm import conv_norm
 from ranvier.nn.decolle import decolle
 from ranvier.nn.delay import Delay
 from ranvier.nn.delayed_linear import DelayedLinear
 from ranvier.nn.dropout import Dropout
+from ranvier.nn.elm import ELM, Leaks
 from ranvier.nn.event_linear import EventLinear
 from ranvier.nn.feedback_linear import FeedbackLinear
 from ranvier.nn.folding import Folded
@@ -43,18 +45,21 @@ from ranvier.nn.ws_conv import WSConv2d
 
 __all__ = [
     "BNTT",
+    "ELM",
     "L2MU",
     "LMU",
     "PSN",
     "SSA",
     "TEBN",
     "AttentionProduct",
+    "Branches",
     "Delay",
     "DelayedLinear",
     "Dropout",
     "EventLinear",
     "FeedbackLinear",
     "Folded",
+    "Leaks",
     "LevyBaxter",
     "MaskedPSN",
     "PackedSpikes",
