@@ -81,7 +81,9 @@ def test_an_impulse_decays_by_the_two_constants_if_the_network_inside_says_nothi
     assert state[""].b.item() == pytest.approx(0.5 * np.exp(-5 * 2 / 5))
     tau = np.array([2.0, 200**0.5, 100.0])
     np.testing.assert_allclose(net.tau_m.detach(), tau, rtol=1e-4)
-    np.testing.assert_allclose(state[""].m[0].detach(), m[0].numpy() * np.exp(-6 * 2 / net.tau_m.detach().numpy()), rtol=1e-12)
+    np.testing.assert_allclose(
+        state[""].m[0].detach(), m[0].numpy() * np.exp(-6 * 2 / net.tau_m.detach().numpy()), rtol=1e-12
+    )
 
 
 def test_one_memory_unit_starts_in_the_middle():
