@@ -55,12 +55,12 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A system, neuron, surrogate or rule.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
-    """Show the page of a system, neuron, surrogate or rule; of a system and the rule it is named after, both."""
+    """Show the page of a system, neuron, surrogate or rule."""
     screen = Screen.open(as_json=as_json)
     members = {member.lower(): (kind, value) for kind in _ROOMS for member, value in _members(kind)}
     if name in systems.names():
         _show_system(systems.load(name), screen)
-        if name in members:
+        if name in members:  # a system that is named after its rule
             screen.say()
             _show_page(members[name][1], screen)
         return

@@ -105,7 +105,7 @@ class UnknownNameError(RanvierError, LookupError):
     def among(cls, where: str, name: str, known: Iterable[str], *, kind: str = "name") -> "UnknownNameError":
         """Make the error for ``name``, which is not one of ``known``; ``kind`` says what is named: "system" ..."""
         names = sorted(known)
-        near = get_close_matches(name, names, n=3, cutoff=0.5)
+        near = get_close_matches(name, names, n=3, cutoff=0.55)
         mend = f"Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
         listed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
         return cls(where, expected=f"a known {kind} ({listed or 'none are known'})", got=repr(name), mend=mend)

@@ -4,6 +4,7 @@ from ranvier.measure.activity import activation_sparsity, activity, interval_cv
 from ranvier.measure.collect import About, Answers, collect
 from ranvier.measure.complexity import lempel_ziv, normalised_lempel_ziv
 from ranvier.measure.constants import HOROWITZ_45NM, Constants
+from ranvier.measure.continual import Continual
 from ranvier.measure.detection import Boxes, average_precision, box_iou, mean_average_precision, suppress
 from ranvier.measure.energy import Estimate, energy
 from ranvier.measure.neurobench import neurobench
@@ -18,6 +19,7 @@ __all__ = [
     "Answers",
     "Boxes",
     "Constants",
+    "Continual",
     "Estimate",
     "LayerOperations",
     "Operations",

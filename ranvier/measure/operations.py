@@ -3,7 +3,8 @@
 A layer with weights W does, for an input x, one operation for each non-zero entry of x and each non-zero weight that
 it meets: effective = sum of layer(1[x != 0]; 1[W != 0]). Padding does not count, nor do biases, pooling and norms.
 With the fan-out f = transposed layer(1; 1[W != 0]) this is the inner product <1[x != 0], f>: one sum, no second pass.
-The products of spiking attention, which hold no weights, count themselves (``nn.AttentionProduct.count``).
+The products of spiking attention, which hold no weights, and synapses with delays count themselves
+(``nn.AttentionProduct.count``, ``nn.DelayedLinear.count``).
 
 Source: NeuroBench, Yik et al. 2025, Nature Communications 16:1545, workload metrics.
 Letters: T time, B batch.
@@ -22,6 +23,7 @@ from torch.utils.hooks import RemovableHandle
 
 from ranvier.measure.parameters import WEIGHTED
 from ranvier.measure.passes import check_sequence, looking
+from ranvier.nn import DelayedLinear
 from ranvier.nn.attention import AttentionProduct, TokenSum
 
 
@@ -90,7 +92,7 @@ def counting(net: nn.Module) -> Iterator[dict[str, Any]]:
         if isinstance(module, WEIGHTED):
             tally = tallies[path] = _Tally()
             handles.append(module.register_forward_pre_hook(_hook(tally)))
-        elif isinstance(module, AttentionProduct | TokenSum):
+        elif isinstance(module, AttentionProduct | TokenSum | DelayedLinear):
             tally = tallies[path] = _Tally()
             handles.append(module.register_forward_pre_hook(_product_hook(tally)))
     try:
@@ -129,7 +131,8 @@ def total(net: nn.Module, tallies: dict[str, Any], *, steps: int, samples: int) 
     uncounted = tuple(
         path
         for path, module in net.named_modules()
-        if not isinstance(module, WEIGHTED) and any(p.dim() > 1 for p in module.parameters(recurse=False))
+        if not isinstance(module, (*WEIGHTED, DelayedLinear))
+        and any(p.dim() > 1 for p in module.parameters(recurse=False))
     )
     return Operations(layers=layers, steps=steps, samples=samples, uncounted=uncounted)
 
@@ -159,7 +162,7 @@ def _hook(tally: _Tally) -> Any:
 
 
 def _product_hook(tally: _Tally) -> Any:
-    def before(module: AttentionProduct | TokenSum, inputs: tuple[Tensor, ...]) -> None:
+    def before(module: AttentionProduct | TokenSum | DelayedLinear, inputs: tuple[Tensor, ...]) -> None:
         counted = module.count(*(x.detach() for x in inputs))
         tally.rows += inputs[0].shape[0] * inputs[0].shape[1]
         tally.dense += counted.dense

@@ -2,13 +2,17 @@
 
 from ranvier.kernels.packed import PackedSpikes
 from ranvier.nn import attention, decode, encode
+from ranvier.nn.arrivals import Synapses, arrivals
 from ranvier.nn.attention import SSA, AttentionProduct
 from ranvier.nn.bntt import BNTT
+from ranvier.nn.branches import Branches
 from ranvier.nn.compact import compact_spikes
 from ranvier.nn.conv_norm import conv_norm
 from ranvier.nn.decolle import decolle
 from ranvier.nn.delay import Delay
+from ranvier.nn.delayed_linear import DelayedLinear
 from ranvier.nn.dropout import Dropout
+from ranvier.nn.elm import ELM, Leaks
 from ranvier.nn.event_linear import EventLinear
 from ranvier.nn.feedback_linear import FeedbackLinear
 from ranvier.nn.folding import Folded
@@ -32,6 +36,7 @@ from ranvier.nn.spiking import Spiking
 from ranvier.nn.stateful import Stateful, TimeAware, run
 from ranvier.nn.stochastic import Stochastic
 from ranvier.nn.stream import Stream
+from ranvier.nn.subspace import Subspace, guard, guarded
 from ranvier.nn.taught import Taught
 from ranvier.nn.tdbn import TdBN
 from ranvier.nn.tebn import TEBN
@@ -40,17 +45,21 @@ from ranvier.nn.ws_conv import WSConv2d
 
 __all__ = [
     "BNTT",
+    "ELM",
     "L2MU",
     "LMU",
     "PSN",
     "SSA",
     "TEBN",
     "AttentionProduct",
+    "Branches",
     "Delay",
+    "DelayedLinear",
     "Dropout",
     "EventLinear",
     "FeedbackLinear",
     "Folded",
+    "Leaks",
     "LevyBaxter",
     "MaskedPSN",
     "PackedSpikes",
@@ -66,16 +75,21 @@ __all__ = [
     "Stateful",
     "Stochastic",
     "Stream",
+    "Subspace",
+    "Synapses",
     "Taught",
     "TdBN",
     "TimeAware",
     "WSConv2d",
+    "arrivals",
     "attention",
     "compact_spikes",
     "conv_norm",
     "decode",
     "decolle",
     "encode",
+    "guard",
+    "guarded",
     "legendre_delay",
     "legendre_read",
     "merge",

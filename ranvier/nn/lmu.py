@@ -16,6 +16,7 @@ from ranvier.neurons.plif import PLIF
 from ranvier.nn.legendre import legendre_delay
 from ranvier.nn.spiking import Spiking
 from ranvier.nn.stateful import Stateful
+from ranvier.nn.stepping import Stepping
 
 
 class _Wiring(Stateful):
@@ -57,7 +58,8 @@ class _Wiring(Stateful):
         batch = x_TB.shape[1]
         return torch.Size((batch, self.channels * self.order)), torch.Size((batch, self.size))
 
-    def _check(self, x_TB: Tensor, state: Any) -> None:
+    def check_input(self, x_TB: Tensor, state: Any) -> None:
+        """Refuse an input or a state that does not fit. Raises: ShapeError, DtypeError, StateError."""
         if x_TB.ndim != 3 or x_TB.shape[-1] != self.inputs:
             raise ShapeError(self.title(), expected=f"input (T, B, {self.inputs})", got=str(tuple(x_TB.shape)))
         self.check(x_TB, state)
@@ -86,7 +88,7 @@ class LMU(_Wiring):
 
     def run(self, x_TB: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Run inputs (T, B, X) from a State; returns h (T, B, N) and the new State."""
-        self._check(x_TB, state)
+        self.check_input(x_TB, state)
         m, h = state or (x_TB.new_zeros(shape) for shape in self.state_shapes(x_TB))
         seen = []
         for x in x_TB:
@@ -145,22 +147,23 @@ class L2MU(_Wiring):
 
     def run(self, x_TB: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Run inputs (T, B, X), spikes or not, from a State; returns spikes of h (T, B, N) and the new State."""
-        self._check(x_TB, state)
+        self.check_input(x_TB, state)
         state = state or self.State(*(x_TB.new_zeros(shape) for shape in self.state_shapes(x_TB)))
         m, h, *membranes = state
         gains = (-self.log_thresholds).exp()
+        fire_u, fire_m, fire_h = (
+            Stepping(self.population(name), like) for name, like in zip("umh", membranes, strict=True)
+        )
+        v_u, v_m, v_h = (PLIF.State(v) for v in membranes)
         seen = []
         for x in x_TB:
-            u, membranes[0] = self._fire("u", gains[0] * self.encode(self._heard(x, h, m)), membranes[0])
-            m, membranes[1] = self._fire("m", gains[1] * self.memory(torch.cat([u, m], -1)), membranes[1])
-            h, membranes[2] = self._fire("h", gains[2] * self.hidden(self._heard(x, h, m)), membranes[2])
+            u, v_u = fire_u(gains[0] * self.encode(self._heard(x, h, m)), v_u)
+            m, v_m = fire_m(gains[1] * self.memory(torch.cat([u, m], -1)), v_m)
+            h, v_h = fire_h(gains[2] * self.hidden(self._heard(x, h, m)), v_h)
             seen.append(h)
-        return torch.stack(seen), self.State(m, h, *membranes)
-
-    def _fire(self, name: str, current: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        layer = self.population(name)
-        spikes, state = layer.run(current.unsqueeze(0), layer.state_type(v))
-        return spikes[0], state.v
+        for fire in (fire_u, fire_m, fire_h):
+            fire.finish()
+        return torch.stack(seen), self.State(m, h, v_u.v, v_m.v, v_h.v)
 
     def population(self, name: str) -> Spiking:
         """Return the neurons of a population: "u", "m" or "h"."""

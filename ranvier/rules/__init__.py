@@ -4,6 +4,7 @@ from ranvier.rules.bptt import BPTT
 from ranvier.rules.decolle import DECOLLE
 from ranvier.rules.eprop import EProp
 from ranvier.rules.eventprop import EventProp
+from ranvier.rules.hlop import HLOP
 from ranvier.rules.ottt import OTTT
 from ranvier.rules.sltt import SLTT
 from ranvier.rules.stdp import STDP
@@ -11,6 +12,7 @@ from ranvier.rules.stdp import STDP
 __all__ = [
     "BPTT",
     "DECOLLE",
+    "HLOP",
     "OTTT",
     "SLTT",
     "STDP",

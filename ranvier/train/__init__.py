@@ -6,6 +6,7 @@ from ranvier.train.callbacks import Advice, BudgetError, Callback, EarlyStop, Ep
 from ranvier.train.config import Saving, Train
 from ranvier.train.evaluate import Judgement, evaluate
 from ranvier.train.loader import Loader
+from ranvier.train.narrow_delays import NarrowDelays
 from ranvier.train.optimisers import LAMB, SGD, AdamW, Optimiser
 from ranvier.train.ranks import Ranks, joined
 from ranvier.train.schedules import Constant, Cosine, OneCycle, Schedule, Steps
@@ -26,6 +27,7 @@ __all__ = [
     "Judgement",
     "LayerWatch",
     "Loader",
+    "NarrowDelays",
     "OneCycle",
     "Optimiser",
     "Outcome",

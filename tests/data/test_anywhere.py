@@ -67,7 +67,8 @@ def test_augmentations_give_the_same_events(augment, num):
 
 def test_every_augmentation_is_looked_at():
     named = {type(augment).__name__ for augment in AUGMENTATIONS} | {"OneOf", "Mix", "Mixed", "Augmentation", "merge"}
-    assert named == set(data.augment.__all__)
+    images = {"ImageAugment", "MixImages", "Mixing"}
+    assert named == set(data.augment.__all__) - images
 
 
 @pytest.mark.parametrize("num", [0, 1, 300])

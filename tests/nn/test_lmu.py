@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ranvier.core.errors import ConfigError, ShapeError
-from ranvier.nn import L2MU, LMU, legendre_delay, legendre_read, run
+from ranvier.nn import L2MU, LMU, legendre_delay, legendre_read, observe, run
 
 SIZES = {"channels": 3, "order": 4, "hidden": 5, "theta": 7.0}
 
@@ -130,3 +130,13 @@ def test_what_cannot_be_meant_is_refused():
         L2MU(6, **SIZES, betas=(1.0, 0.3, 0.3))
     with pytest.raises(ShapeError, match=r"^L2MU: expected input \(T, B, 6\), got \(3, 2, 5\)\.$"):
         L2MU(6, **SIZES)(torch.zeros(3, 2, 5))
+
+
+def test_whoever_observes_sees_all_steps_of_every_population():
+    net, x = L2MU(6, **SIZES), 3 * inputs()
+    with observe(net) as seen:
+        y = net(x)
+    assert torch.equal(seen["lif_h"].spikes_TB, y.detach())
+    assert {path: tuple(layer.states["v"].shape) for path, layer in seen.items()} == {
+        "lif_u": (20, 2, 3), "lif_m": (20, 2, 12), "lif_h": (20, 2, 5),
+    }  # fmt: skip

@@ -42,7 +42,9 @@ def bench(
         list[str] | None, typer.Option("--set", metavar="A.B=VALUE", help="Of a comparison: task.*, train.*, seeds.")
     ] = None,
 ) -> None:
-    """Time ranvier beside torch and its peers; or train systems under one recipe and compare them.
+    """Time ranvier beside its peers, or compare systems.
+
+    Workloads run beside torch and the peers that are installed; systems are trained under one recipe.
 
     They take turns; the physical limit is measured in the same minute. Peers that are not installed are left out.
     Contenders whose meaning is the same must agree in spikes and gradients before they are timed. Systems that

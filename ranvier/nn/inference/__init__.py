@@ -2,6 +2,7 @@
 
 from ranvier.nn.inference.compile import EventDriven, compile_for_inference
 from ranvier.nn.inference.explanation import LayerReport, Report
+from ranvier.nn.inference.populations import EventL2MU, L2MUStream
 from ranvier.nn.inference.stream import EventStream
 
-__all__ = ["EventDriven", "EventStream", "LayerReport", "Report", "compile_for_inference"]
+__all__ = ["EventDriven", "EventL2MU", "EventStream", "L2MUStream", "LayerReport", "Report", "compile_for_inference"]

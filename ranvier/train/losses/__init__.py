@@ -1,5 +1,6 @@
 """Losses of (T, B, K) outputs, one a file."""
 
+from ranvier.train.losses.among import Among
 from ranvier.train.losses.count import CountMSE
 from ranvier.train.losses.distillation import HardDistillation
 from ranvier.train.losses.latency import Latency
@@ -12,6 +13,7 @@ from ranvier.train.losses.tet import TET
 
 __all__ = [
     "TET",
+    "Among",
     "CountMSE",
     "HardDistillation",
     "Latency",

@@ -147,3 +147,8 @@ def test_the_control_differs_from_the_claim_by_the_mechanism_only():
     claim = system.SYSTEM.claim
     assert claim.control.model.shortcut == "vanilla"
     assert replace(claim.control, model=replace(claim.control.model, shortcut="membrane")) == claim.config
+
+
+def test_for_a_comparison_it_learns_what_it_is_given():
+    made = system.SYSTEM.classifier(TINY.images, RECIPE)
+    assert (made.images, made.train, made.goal) == (TINY.images, RECIPE, "classify")

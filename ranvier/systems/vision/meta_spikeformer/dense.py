@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from ranvier.nn import Sequential, TimeAware
-from ranvier.systems.vision.meta_spikeformer.model import STAGES, Model, backbone, lif
+from ranvier.systems.vision.meta_spikeformer.model import STAGES, Model, backbone, begin, lif
 
 FIRST = 1  # stage 1b gives the finest map
 
@@ -47,6 +47,7 @@ class Dense(TimeAware):
         super().__init__()
         self.backbone = backbone(model, in_channels=in_channels)
         self.pyramid = Pyramid(model.widths[FIRST:], width)
+        begin(self.pyramid, model)
 
     def maps(self, x_TBCHW: Tensor) -> list[Tensor]:
         """Compute the maps of the pyramid, finest first."""
@@ -89,6 +90,7 @@ class Detector(Dense):
         nn.init.zeros_(read.bias[num_classes:])  # type: ignore[index] # it has a bias
         nn.init.constant_(read.bias[:num_classes], RARE)  # type: ignore[index]
         self.read = Sequential(*tower, read)
+        begin(self.read, model)
 
     def forward(self, x_TBCHW: Tensor) -> Tensor:
         """Detect."""

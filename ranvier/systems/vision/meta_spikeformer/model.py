@@ -93,12 +93,19 @@ def backbone(model: Model, *, in_channels: int) -> Sequential:
         stages[name] = Sequential(layers)
         before = width
     net = Sequential(stages)
+    last = begin(net, model)
     if model.start == "threshold":
-        norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+        nn.init.constant_(last.bias, AT_THRESHOLD)
+    return net
+
+
+def begin(net: nn.Module, model: Model) -> nn.BatchNorm2d:
+    """Set the gains of norms as ``Model.start`` has it. Returns: the last norm."""
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    if model.start == "threshold":
         for norm in norms:
             nn.init.constant_(norm.weight, AT_THRESHOLD)
-        nn.init.constant_(norms[-1].bias, AT_THRESHOLD)
-    return net
+    return norms[-1]
 
 
 def classifier(model: Model, *, in_channels: int, num_classes: int) -> Sequential:
