@@ -29,6 +29,14 @@ def test_the_mean_is_over_the_seeds():
     assert pair.mean("accuracy") == 0.625
 
 
+@pytest.mark.parametrize("name", ["max-former", "meta-spikeformer", "spikformer", "spikformer-v2"])
+def test_every_vision_transformer_takes_the_task_and_recipe_of_a_contest(name):
+    system = systems.load(name)
+    config = system.classifier(TINY.task, TINY.train)
+    assert TINY.task in (getattr(config, field) for field in config.__slots__)
+    assert config.train == TINY.train
+
+
 @pytest.mark.parametrize("name", ["spikformer", "spikformer-v2"])
 def test_a_system_is_trained_by_the_recipe_of_the_contest_from_each_seed(name):
     system, told = systems.load(name), []
