@@ -23,7 +23,7 @@ from torch.utils.hooks import RemovableHandle
 
 from ranvier.measure.parameters import WEIGHTED
 from ranvier.measure.passes import check_sequence, looking
-from ranvier.nn import DelayedLinear
+from ranvier.nn import DelayConv2d, DelayedLinear
 from ranvier.nn.attention import AttentionProduct, TokenSum
 
 
@@ -92,7 +92,7 @@ def counting(net: nn.Module) -> Iterator[dict[str, Any]]:
         if isinstance(module, WEIGHTED):
             tally = tallies[path] = _Tally()
             handles.append(module.register_forward_pre_hook(_hook(tally)))
-        elif isinstance(module, AttentionProduct | TokenSum | DelayedLinear):
+        elif isinstance(module, AttentionProduct | TokenSum | DelayedLinear | DelayConv2d):
             tally = tallies[path] = _Tally()
             handles.append(module.register_forward_pre_hook(_product_hook(tally)))
     try:
@@ -131,7 +131,7 @@ def total(net: nn.Module, tallies: dict[str, Any], *, steps: int, samples: int) 
     uncounted = tuple(
         path
         for path, module in net.named_modules()
-        if not isinstance(module, (*WEIGHTED, DelayedLinear))
+        if not isinstance(module, (*WEIGHTED, DelayedLinear, DelayConv2d))
         and any(p.dim() > 1 for p in module.parameters(recurse=False))
     )
     return Operations(layers=layers, steps=steps, samples=samples, uncounted=uncounted)
@@ -162,7 +162,7 @@ def _hook(tally: _Tally) -> Any:
 
 
 def _product_hook(tally: _Tally) -> Any:
-    def before(module: AttentionProduct | TokenSum | DelayedLinear, inputs: tuple[Tensor, ...]) -> None:
+    def before(module: AttentionProduct | TokenSum | DelayedLinear | DelayConv2d, inputs: tuple[Tensor, ...]) -> None:
         counted = module.count(*(x.detach() for x in inputs))
         tally.rows += inputs[0].shape[0] * inputs[0].shape[1]
         tally.dense += counted.dense

@@ -10,6 +10,7 @@ from ranvier.nn.compact import compact_spikes
 from ranvier.nn.conv_norm import conv_norm
 from ranvier.nn.decolle import decolle
 from ranvier.nn.delay import Delay
+from ranvier.nn.delay_conv import DelayConv2d
 from ranvier.nn.delayed_linear import DelayedLinear
 from ranvier.nn.dropout import Dropout
 from ranvier.nn.elm import ELM, Leaks
@@ -54,6 +55,7 @@ __all__ = [
     "AttentionProduct",
     "Branches",
     "Delay",
+    "DelayConv2d",
     "DelayedLinear",
     "Dropout",
     "EventLinear",

@@ -38,8 +38,9 @@ class DelayedLinear(Stateful):
         in_features, out_features: N, M. max_delay: D, steps; 0 is a plain linear layer. synapses: S, of each pair.
         learn: whether delays are learned; otherwise they are drawn and stay, and training reads between two taps.
         width: of the Gaussians before training, steps; None: D / 2.
-    Attributes: weight (M, N, S), Kaiming-uniform over N S inputs; delay (M, N, S), steps, uniform in [0, D], a buffer
-        unless learned; width, a buffer (), saved with the weights.
+    Attributes: weight (M, N, S), Kaiming-uniform over N S inputs; delay (M N S,), steps, uniform in [0, D], a buffer
+        unless learned; it is flat since weight decay, which would draw delays to 0, is for what has two axes or more.
+        width, a buffer (), saved with the weights.
     State: ``past`` (B, D, N), the latest inputs, the oldest first.
     Raises: ConfigError for numbers that make no sense; ShapeError for an input that is not (T, B, N).
 
@@ -70,7 +71,7 @@ class DelayedLinear(Stateful):
         self.max_delay, self.learn = max_delay, learn and max_delay > 0
         shape = (out_features, in_features, synapses)
         self.weight = nn.Parameter(torch.empty(shape).uniform_(-1, 1) * math.sqrt(6 / (in_features * synapses)))
-        delay = torch.rand(shape) * max_delay
+        delay = torch.rand(self.weight.numel()) * max_delay
         if self.learn:
             self.delay = nn.Parameter(delay)
         else:
@@ -108,7 +109,7 @@ class DelayedLinear(Stateful):
     @torch.no_grad()
     def delays(self) -> Tensor:
         """Return the delay of each synapse as evaluation has it, (M, N, S), whole steps."""
-        return self.delay.clamp(0, self.max_delay).round().long()
+        return self.delay.clamp(0, self.max_delay).round().long().view(self.weight.shape)
 
     def as_synapses(self) -> Synapses:
         """List the synapses as evaluation has them."""
@@ -133,10 +134,11 @@ class DelayedLinear(Stateful):
     def _spread(self) -> Tensor:
         taps_K = torch.arange(self.max_delay + 1, device=self.delay.device, dtype=self.delay.dtype)
         if not self.learn:
-            return (1 - (taps_K - self.delay.unsqueeze(-1)).abs()).clamp(min=0)
+            return (1 - (taps_K - self.delay.view(*self.weight.shape, 1)).abs()).clamp(min=0)
         inside: Tensor = _Inside.apply(self.delay, float(self.max_delay))  # type: ignore[no-untyped-call]
+        centre_MNS1 = inside.view(*self.weight.shape, 1)
         sigma = self.width.abs() + FLOOR
-        bell_MNSK = torch.exp(-0.5 * ((taps_K - inside.unsqueeze(-1)) / sigma).square())
+        bell_MNSK = torch.exp(-0.5 * ((taps_K - centre_MNS1) / sigma).square())
         return bell_MNSK / (bell_MNSK.sum(-1, keepdim=True) + 1e-7)
 
     def _whole(self) -> Tensor:

@@ -13,6 +13,7 @@ __all__ = ["load", "module", "names"]
 # One line a system: the name typed at the shell, and the module that holds its ``SYSTEM``.
 _MODULES = {
     "max-former": "ranvier.systems.vision.max_former",
+    "dcls-delays": "ranvier.systems.events.dcls_delays",
     "meta-neuron-lzc": "ranvier.systems.signals.meta_neuron_lzc",
     "sltt": "ranvier.systems.training.sltt",
     "spikformer": "ranvier.systems.vision.spikformer",

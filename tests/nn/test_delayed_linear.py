@@ -9,6 +9,7 @@ import ranvier.nn as rn
 from ranvier.core.errors import ConfigError, ShapeError, StateError
 from ranvier.measure import operations
 from ranvier.neurons import LIF
+from ranvier.train import AdamW
 
 
 def layer_of(num_in=3, num_out=4, seed=0, **options):
@@ -42,7 +43,7 @@ def test_evaluation_adds_up_late_inputs_by_spikes_or_by_taps(max_delay, synapses
     x = signal(steps, 2, 3)
     with torch.set_grad_enabled(gradient):
         y = layer(x)
-    delay = np.rint(layer.delay.detach().numpy()).astype(int)
+    delay = np.rint(layer.delay.detach().numpy()).astype(int).reshape(layer.weight.shape)
     np.testing.assert_allclose(y.detach(), late(x.numpy(), layer.weight.detach().numpy(), delay), atol=1e-12)
     assert y.requires_grad == gradient
 
@@ -50,8 +51,9 @@ def test_evaluation_adds_up_late_inputs_by_spikes_or_by_taps(max_delay, synapses
 def test_training_weighs_taps_by_a_gaussian_that_adds_up_to_one():
     layer = layer_of(max_delay=10, synapses=2, width=1.5).double()
     with torch.no_grad():
-        layer.delay[0, 0, 0], layer.delay[1, 0, 0], layer.delay[2, 0, 0] = 0.0, 10.0, 3.3  # ends as well
-    w, d, k = layer.weight.detach().numpy(), layer.delay.detach().numpy(), np.arange(11)
+        layer.delay[:3] = torch.tensor([0.0, 10.0, 3.3])  # ends as well
+    w, k = layer.weight.detach().numpy(), np.arange(11)
+    d = layer.delay.detach().numpy().reshape(w.shape)
     bell = np.exp(-0.5 * ((k - d[..., None]) / 1.77) ** 2)
     bell /= bell.sum(-1, keepdims=True)
     np.testing.assert_allclose(layer.kernel().detach(), (w[..., None] * bell).sum(2), atol=1e-6)
@@ -186,6 +188,16 @@ def test_operations_are_counted_by_spikes_and_synapses():
     assert (counted.acs, counted.macs) == ((8 + 6) / 2, 0)
     assert counted.dense == 6 * 3 * 4 * 2
     assert counted.uncounted == ()
+
+
+def test_weight_decay_leaves_delays_alone():
+    layer = layer_of(max_delay=5)
+    optimiser = AdamW(lr=0.1, weight_decay=0.5).build(layer.parameters())
+    held = layer.delay.detach().clone()
+    for p in layer.parameters():
+        p.grad = torch.zeros_like(p)
+    optimiser.step()
+    assert torch.equal(layer.delay, held)
 
 
 def test_numbers_and_inputs_that_make_no_sense_are_refused():

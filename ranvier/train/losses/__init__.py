@@ -8,6 +8,7 @@ from ranvier.train.losses.membrane import MembraneCrossEntropy
 from ranvier.train.losses.objective import Objective
 from ranvier.train.losses.rate import RateCrossEntropy
 from ranvier.train.losses.smooth_l1 import SmoothL1
+from ranvier.train.losses.softmax_sum import SoftmaxSum
 from ranvier.train.losses.tempotron import TempotronLoss
 from ranvier.train.losses.tet import TET
 
@@ -21,5 +22,6 @@ __all__ = [
     "Objective",
     "RateCrossEntropy",
     "SmoothL1",
+    "SoftmaxSum",
     "TempotronLoss",
 ]

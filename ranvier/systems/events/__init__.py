@@ -1,0 +1,1 @@
+"""Systems of event cameras, and of delays."""
