@@ -1,6 +1,7 @@
 """Losses of (T, B, K) outputs, one a file."""
 
 from ranvier.train.losses.count import CountMSE
+from ranvier.train.losses.count_cross_entropy import CountCrossEntropy
 from ranvier.train.losses.distillation import HardDistillation
 from ranvier.train.losses.latency import Latency
 from ranvier.train.losses.membrane import MembraneCrossEntropy
@@ -12,6 +13,7 @@ from ranvier.train.losses.tet import TET
 
 __all__ = [
     "TET",
+    "CountCrossEntropy",
     "CountMSE",
     "HardDistillation",
     "Latency",
