@@ -2,6 +2,7 @@
 
 from ranvier.train.losses.among import Among
 from ranvier.train.losses.count import CountMSE
+from ranvier.train.losses.count_cross_entropy import CountCrossEntropy
 from ranvier.train.losses.distillation import HardDistillation
 from ranvier.train.losses.latency import Latency
 from ranvier.train.losses.membrane import MembraneCrossEntropy
@@ -15,6 +16,7 @@ from ranvier.train.losses.tet import TET
 __all__ = [
     "TET",
     "Among",
+    "CountCrossEntropy",
     "CountMSE",
     "HardDistillation",
     "Latency",
