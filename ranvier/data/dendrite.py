@@ -26,7 +26,7 @@ class Recording(NamedTuple):
 
     inputs_TBX: Tensor  # 1 an exciting spike, -1 an inhibiting one
     spikes_TB: Tensor  # of the soma, 0 or 1
-    v_TB: Tensor  # mV, of the soma, at the end of the step; cut at the threshold
+    v_TB: Tensor  # mV, of the soma, at the end of the ms; ``v_t`` where it is above or there was a spike
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +144,7 @@ class Dendrite:
                 state, now_B = state.step(self)
                 fired_B = torch.maximum(fired_B, now_B)
             spikes.append(fired_B)
-            potentials.append(state.v_B)
+            potentials.append(torch.where(fired_B > 0, self.v_t, state.v_B.clamp(max=self.v_t)))
         return Recording(inputs_TBX, torch.stack(spikes), torch.stack(potentials))
 
     def _signs(self) -> Tensor:

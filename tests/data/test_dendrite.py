@@ -39,7 +39,7 @@ def plain(of, inputs, dt):
             )
             if v >= of.v_th:
                 v, w, left, fired = of.v_reset, w + of.b, of.t_ref, 1
-        potentials.append(v)
+        potentials.append(of.v_t if fired else min(v, of.v_t))
         spikes.append(fired)
     return np.array(potentials), np.array(spikes)
 
