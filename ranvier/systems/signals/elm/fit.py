@@ -49,7 +49,7 @@ class Fit:
 
     memories: tuple[int, ...] = (1, 5, 20)
     leaks: Leaks = field(default_factory=Leaks)
-    dendrite: Dendrite = field(default_factory=lambda: Dendrite(seed=1))
+    dendrite: Dendrite = field(default_factory=Dendrite)
     windows: int = 600
     steps: int = 200
     burn_in: int = 50
@@ -57,7 +57,7 @@ class Fit:
     batch_size: int = 30
     lr: float = 0.01
     clamp: bool = True
-    clamp_epochs: int = 150
+    clamp_epochs: int = 80
 
     def __post_init__(self) -> None:
         for name in ("windows", "epochs", "batch_size", "clamp_epochs"):
