@@ -10,6 +10,7 @@ from ranvier.measure.energy import Estimate, energy
 from ranvier.measure.neurobench import neurobench
 from ranvier.measure.operations import LayerOperations, Operations, operations
 from ranvier.measure.parameters import connection_sparsity, footprint, parameters
+from ranvier.measure.roc import r_squared, roc_auc
 from ranvier.measure.saved import SavedBytes, saved_bytes
 from ranvier.measure.segmentation import class_iou, confusion, mean_iou
 
@@ -42,6 +43,8 @@ __all__ = [
     "normalised_lempel_ziv",
     "operations",
     "parameters",
+    "r_squared",
+    "roc_auc",
     "saved_bytes",
     "suppress",
 ]

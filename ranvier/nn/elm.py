@@ -40,7 +40,7 @@ class Leaks:
     tau_max: float = 150.0
     learn: bool = False
     strength: float = 5.0
-    version: Literal[1, 2] = 1
+    version: Literal["v1", "v2"] = "v1"
 
     def __post_init__(self) -> None:
         for name in ("tau_s", "strength"):
@@ -49,8 +49,8 @@ class Leaks:
         if not 0 < self.tau_min < self.tau_max:
             expected, got = "0 < tau_min < tau_max", f"{self.tau_min:g} and {self.tau_max:g} ms"
             raise ConfigError("Leaks.tau_min", expected=expected, got=got)
-        if self.version not in (1, 2):
-            raise ConfigError("Leaks.version", expected="1 or 2", got=repr(self.version))
+        if self.version not in ("v1", "v2"):
+            raise ConfigError("Leaks.version", expected='"v1" or "v2"', got=repr(self.version))
 
 
 class ELM(Stateful):
@@ -62,10 +62,10 @@ class ELM(Stateful):
         dm   = 1.7159 tanh(2/3 MLP([b[t]; kappa_m m[t-1]]))                          kappa_m = exp(-dt / tau_m)
         m[t] = kappa_m m[t-1] + g dm
         y[t] = W_y m[t] + b_y
-        g    = lambda (1 - kappa_m) in version 1, 1 - kappa_m^lambda in version 2
+        g    = lambda (1 - kappa_m) in v1, 1 - kappa_m^lambda in v2
 
-    The MLP hears the memory after its leak. It has one hidden layer of 2 M units (ReLU). In version 1, g exceeds 1 for
-    time constants near the time step; version 2 keeps it below. All synapses forget alike, so the trace of a branch is
+    The MLP hears the memory after its leak. It has one hidden layer of 2 M units (ReLU). In v1, g exceeds 1 for time
+    constants near the time step; v2 keeps it below. All synapses forget alike, so the trace of a branch is
     the sum of its synapses' traces, and one trace a branch is kept in both versions.
 
     Only the loop over m goes step by step: synapses, branches, what the MLP hears of them and the outputs are products
@@ -156,7 +156,7 @@ class ELM(Stateful):
         """Compute the memory after each step: (T, B, M)."""
         leaks = self.leaks
         kappa_M = (-self.dt / self.tau_m).exp()
-        gain_M = leaks.strength * (1 - kappa_M) if leaks.version == 1 else 1 - kappa_M**leaks.strength
+        gain_M = leaks.strength * (1 - kappa_M) if leaks.version == "v1" else 1 - kappa_M**leaks.strength
         own_HD, remembered_HM = self.hidden.weight.split([self.num_branches, self.memory], 1)
         heard_TBH = linear(b_TBD, own_HD, self.hidden.bias)
         # What does not change from step to step is multiplied once: the leak, 2/3 and 1.7159.
@@ -171,6 +171,6 @@ class ELM(Stateful):
 
     def extra_repr(self) -> str:
         """Show sizes and time constants."""
-        how = f"version={self.leaks.version}{', learned' if self.leaks.learn else ''}"
+        how = f"{self.leaks.version}{', learned' if self.leaks.learn else ''}"
         times = f"tau_m={self.leaks.tau_min:g}..{self.leaks.tau_max:g} ms, dt={self.dt:g} ms"
         return f"{self.inputs}, branches={self.num_branches}, memory={self.memory}, {times}, {how}"

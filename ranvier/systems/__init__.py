@@ -15,6 +15,7 @@ _MODULES = {
     "max-former": "ranvier.systems.vision.max_former",
     "dcls-delays": "ranvier.systems.events.dcls_delays",
     "l2mu": "ranvier.systems.signals.l2mu",
+    "elm-neuron": "ranvier.systems.signals.elm.system",
     "meta-neuron-lzc": "ranvier.systems.signals.meta_neuron_lzc",
     "sltt": "ranvier.systems.training.sltt",
     "spikformer": "ranvier.systems.vision.spikformer",

@@ -29,7 +29,7 @@ def twin(net, x):
     w = np.maximum(value["synapses"], 0)
     tau = leaks.tau_min + (leaks.tau_max - leaks.tau_min) / (1 + np.exp(-value["tau_logit"]))
     kappa_s, kappa_m = np.exp(-net.dt / leaks.tau_s), np.exp(-net.dt / tau)
-    gain = leaks.strength * (1 - kappa_m) if leaks.version == 1 else 1 - np.exp(-net.dt * leaks.strength / tau)
+    gain = leaks.strength * (1 - kappa_m) if leaks.version == "v1" else 1 - np.exp(-net.dt * leaks.strength / tau)
     out = []
     for sample in x.numpy().transpose(1, 0, 2):
         s, m, seen = np.zeros(w.shape), np.zeros(net.memory), []
@@ -49,7 +49,7 @@ def twin(net, x):
     return np.array(out).transpose(1, 0, 2)
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", ["v1", "v2"])
 @pytest.mark.parametrize("branches", [None, ROUTED, Branches(num=3, synapses=4, routing="random")])
 def test_outputs_are_those_of_the_equations(version, branches):
     net = ELM(8, 3, memory=5, branches=branches, leaks=Leaks(version=version, learn=True), dt=2.0).double()
@@ -100,15 +100,15 @@ def test_time_constants_stay_between_their_bounds_whatever_training_does():
     assert "tau_logit" not in dict(ELM(2, 1, memory=4).named_parameters())
 
 
-def test_version_1_pushes_fast_memory_beyond_1_and_version_2_does_not():
+def test_v1_pushes_fast_memory_beyond_1_and_v2_does_not():
     steps = {}
-    for version in (1, 2):
+    for version in ("v1", "v2"):
         net = ELM(1, 1, memory=2, leaks=Leaks(version=version))
         with torch.no_grad():
             net.update.weight.zero_()
             net.update.bias.fill_(100.0)
         steps[version] = run(net, torch.zeros(1, 1, 1))[1][""].m[0, 0].item() / 1.7159
-    assert steps == {1: pytest.approx(5 * (1 - np.exp(-1)), rel=1e-4), 2: pytest.approx(1 - np.exp(-5), rel=1e-4)}
+    assert steps == {"v1": pytest.approx(5 * (1 - np.exp(-1)), rel=1e-4), "v2": pytest.approx(1 - np.exp(-5), rel=1e-4)}
 
 
 @pytest.mark.parametrize("branches", [None, ROUTED])
@@ -148,7 +148,7 @@ def test_what_cannot_be_meant_is_refused():
         Leaks(tau_min=9.0, tau_max=9.0)
     with pytest.raises(ConfigError, match=r"^Leaks\.strength: expected a number > 0, got 0\.$"):
         Leaks(strength=0)
-    with pytest.raises(ConfigError, match=r"^Leaks\.version: expected 1 or 2, got 3\.$"):
+    with pytest.raises(ConfigError, match=r"^Leaks\.version: expected .v1. or .v2., got 3\.$"):
         Leaks(version=3)
     net = ELM(8, 2, memory=3)
     with pytest.raises(ShapeError, match=r"^ELM: expected input \(T, B, 8\), got \(4, 2, 5\)\.$"):

@@ -1,0 +1,1 @@
+"""Expressive leaky memory: the neuron on long tasks and as a copy of detailed neurons."""
