@@ -8,6 +8,7 @@ import threading
 import pytest
 import torch
 
+from ranvier.core import extension
 from ranvier.core.errors import ExecutorError
 from ranvier.core.program import Builder
 from ranvier.kernels.cpu import machine
@@ -194,14 +195,14 @@ def test_a_forked_child_and_its_parent_both_go_on() -> None:
 def test_an_absent_extension_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ranvier.kernels.cpu._machine", None)
     monkeypatch.delattr("ranvier.kernels.cpu._machine", raising=False)
-    machine._load.cache_clear()
+    extension.load.cache_clear()
     machine._forward_code.cache_clear()
     try:
         assert "ranvier.kernels.cpu._machine cannot be imported" in str(machine.absence())
         with pytest.raises(ExecutorError, match=r'executor "cpu": expected the C\+\+ vector machine, got the compiled'):
             machine.forward(PROGRAMS.forward, torch.zeros(1, 1), [torch.zeros(1)], [])
     finally:
-        machine._load.cache_clear()
+        extension.load.cache_clear()
 
 
 def test_importing_the_package_does_not_load_the_extension() -> None:
