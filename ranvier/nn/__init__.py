@@ -2,6 +2,7 @@
 
 from ranvier.kernels.packed import PackedSpikes
 from ranvier.nn import attention, decode, encode
+from ranvier.nn.aligned import AlignedConv2d, AlignedLinear
 from ranvier.nn.attention import SSA, AttentionProduct
 from ranvier.nn.bntt import BNTT
 from ranvier.nn.compact import compact_spikes
@@ -46,6 +47,8 @@ __all__ = [
     "PSN",
     "SSA",
     "TEBN",
+    "AlignedConv2d",
+    "AlignedLinear",
     "AttentionProduct",
     "Delay",
     "Dropout",

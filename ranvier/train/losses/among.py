@@ -37,5 +37,7 @@ class Among(Objective):
 
     def _own(self, outputs_TBK: Tensor) -> Tensor:
         if outputs_TBK.ndim != 3 or outputs_TBK.shape[2] < self.stop:
-            raise ShapeError("Among", expected=f"outputs (T, B, K), K >= {self.stop}", got=str(tuple(outputs_TBK.shape)))
+            raise ShapeError(
+                "Among", expected=f"outputs (T, B, K), K >= {self.stop}", got=str(tuple(outputs_TBK.shape))
+            )
         return outputs_TBK[..., self.start : self.stop]
