@@ -2,6 +2,7 @@
 
 from ranvier.kernels.packed import PackedSpikes
 from ranvier.nn import attention, decode, encode
+from ranvier.nn.aligned import AlignedConv2d, AlignedLinear
 from ranvier.nn.arrivals import Synapses, arrivals
 from ranvier.nn.attention import SSA, AttentionProduct
 from ranvier.nn.bntt import BNTT
@@ -52,6 +53,8 @@ __all__ = [
     "PSN",
     "SSA",
     "TEBN",
+    "AlignedConv2d",
+    "AlignedLinear",
     "AttentionProduct",
     "Branches",
     "Delay",

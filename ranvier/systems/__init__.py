@@ -16,6 +16,7 @@ _MODULES = {
     "dcls-delays": "ranvier.systems.events.dcls_delays",
     "l2mu": "ranvier.systems.signals.l2mu",
     "elm-neuron": "ranvier.systems.signals.elm.system",
+    "hlop": "ranvier.systems.training.hlop",
     "meta-neuron-lzc": "ranvier.systems.signals.meta_neuron_lzc",
     "sltt": "ranvier.systems.training.sltt",
     "spikformer": "ranvier.systems.vision.spikformer",
