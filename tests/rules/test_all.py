@@ -9,7 +9,7 @@ from torch import nn
 import ranvier.rules as room
 from ranvier.core.reset import Subtract, ToValue
 from ranvier.neurons import LIF, LeakyIntegrator, SynapticLIF
-from ranvier.nn import Sequential
+from ranvier.nn import Sequential, guard
 from ranvier.train import SGD, Constant, Train
 from ranvier.train.losses import TET
 from ranvier.train.step import Stepper
@@ -27,6 +27,8 @@ def build(kind):
         first, last = nn.Linear(6, 12, bias=False), nn.Linear(12, 3, bias=False)
     with torch.no_grad():
         first.weight.mul_(10.0 if kind.__name__ == "EventProp" else 2.0)
+    if kind.__name__ == "HLOP":
+        guard(first, 2), guard(last, 2)  # with no row frozen it leaves the gradients of the rule inside
     if kind.__name__ == "EventProp":
         hidden = SynapticLIF(tau_m=10.0, tau_syn=5.0, reset=ToValue())
         synapse = LeakyIntegrator(tau_m=5.0, decay_input=False)
