@@ -91,6 +91,7 @@ def _cpu() -> Iterator[Finding]:
 
 def _extensions() -> Iterator[Finding]:
     """Look at the other compiled modules; each has a plain twin."""
+    from ranvier.data import native as passes
     from ranvier.data.formats import native as decoders
     from ranvier.kernels.recurrent import loop
     from ranvier.kernels.sparse import native as events
@@ -99,6 +100,7 @@ def _extensions() -> Iterator[Finding]:
         "recurrent loop": loop.EXTENSION,
         "event-driven kernel": events.EXTENSION,
         "event decoders": decoders.EXTENSION,
+        "event passes": passes.EXTENSION,
     }
     for what, extension in parts.items():
         if (absence := extension.absence()) is None:

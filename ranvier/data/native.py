@@ -1,14 +1,13 @@
 """The extension with passes over event columns (``csrc/passes/module.cpp``), if it was built."""
 
-from functools import cache
-from importlib import import_module
 from types import ModuleType
 
+from ranvier.core.extension import Extension, load
 
-@cache
+EXTENSION = Extension("ranvier.data._passes", "the compiled passes over events")
+
+
 def native() -> ModuleType | None:
     """Import the extension, late; None where it was not built."""
-    try:
-        return import_module("ranvier.data._passes")
-    except ImportError:
-        return None
+    found = load(EXTENSION.name)
+    return None if isinstance(found, str) else found

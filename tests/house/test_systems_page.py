@@ -18,7 +18,7 @@ def page(monkeypatch):
     from tools import systems_page
 
     yield systems_page
-    sys.modules.pop("tools.systems_page")
+    sys.modules.pop("tools.systems_page", None)
 
 
 def test_the_page_is_what_the_tool_writes_from_the_committed_results(page):
