@@ -29,6 +29,7 @@ from ranvier.data.events import Events, EventTensors
 from ranvier.data.frames import CountOrTimeWindows, CountWindows, EqualCounts, Framing, NumWindows, TimeWindows
 from ranvier.data.loader import Encoded, Hold, LabelledSet, Loader, preload, same
 from ranvier.data.open import Recording, open_events
+from ranvier.data.patches import patch_normalise, shrink
 from ranvier.data.places import cache_folder
 from ranvier.data.transforms import (
     HATS,
@@ -116,8 +117,10 @@ __all__ = [
     "formats",
     "merge",
     "open_events",
+    "patch_normalise",
     "preload",
     "same",
     "sets",
+    "shrink",
     "trains",
 ]

@@ -5,6 +5,7 @@ from ranvier.nn import attention, decode, encode
 from ranvier.nn.attention import SSA, AttentionProduct
 from ranvier.nn.bntt import BNTT
 from ranvier.nn.compact import compact_spikes
+from ranvier.nn.competition import Competition, CompetitionState, random_delays
 from ranvier.nn.conv_norm import conv_norm
 from ranvier.nn.decolle import decolle
 from ranvier.nn.delay import Delay
@@ -45,6 +46,8 @@ __all__ = [
     "SSA",
     "TEBN",
     "AttentionProduct",
+    "Competition",
+    "CompetitionState",
     "Delay",
     "Dropout",
     "EventLinear",
@@ -80,6 +83,7 @@ __all__ = [
     "merge",
     "observe",
     "preact_resnet",
+    "random_delays",
     "run",
     "simplify",
     "vgg",

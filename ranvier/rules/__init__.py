@@ -7,6 +7,7 @@ from ranvier.rules.eventprop import EventProp
 from ranvier.rules.ottt import OTTT
 from ranvier.rules.sltt import SLTT
 from ranvier.rules.stdp import STDP
+from ranvier.rules.triplet_stdp import Arrivals, TripletSTDP, normalise
 
 __all__ = [
     "BPTT",
@@ -14,6 +15,9 @@ __all__ = [
     "OTTT",
     "SLTT",
     "STDP",
+    "Arrivals",
     "EProp",
     "EventProp",
+    "TripletSTDP",
+    "normalise",
 ]
