@@ -30,6 +30,7 @@ from ranvier.data.frames import CountOrTimeWindows, CountWindows, EqualCounts, F
 from ranvier.data.loader import Encoded, Hold, LabelledSet, Loader, preload, same
 from ranvier.data.masking import MaskedBatches, Masking, to_patches
 from ranvier.data.open import Recording, open_events
+from ranvier.data.patches import patch_normalise, shrink
 from ranvier.data.places import cache_folder
 from ranvier.data.transforms import (
     HATS,
@@ -119,9 +120,11 @@ __all__ = [
     "formats",
     "merge",
     "open_events",
+    "patch_normalise",
     "preload",
     "same",
     "sets",
+    "shrink",
     "to_patches",
     "trains",
 ]

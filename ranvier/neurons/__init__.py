@@ -4,6 +4,7 @@ from ranvier.neurons.adex import AdEx
 from ranvier.neurons.adlif import AdLIF
 from ranvier.neurons.alif import ALIF
 from ranvier.neurons.balanced_resonate_and_fire import BalancedResonateAndFire
+from ranvier.neurons.conductance_lif import ConductanceLIF
 from ranvier.neurons.eif import EIF
 from ranvier.neurons.hodgkin_huxley import HodgkinHuxley
 from ranvier.neurons.integer_lif import IntegerLIF
@@ -32,6 +33,7 @@ __all__ = [
     "AdEx",
     "AdLIF",
     "BalancedResonateAndFire",
+    "ConductanceLIF",
     "HodgkinHuxley",
     "IntegerLIF",
     "Izhikevich",

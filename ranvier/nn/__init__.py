@@ -8,6 +8,7 @@ from ranvier.nn.attention import SSA, AttentionProduct
 from ranvier.nn.bntt import BNTT
 from ranvier.nn.branches import Branches
 from ranvier.nn.compact import compact_spikes
+from ranvier.nn.competition import Competition, CompetitionState, random_delays
 from ranvier.nn.conv_norm import conv_norm
 from ranvier.nn.decolle import decolle
 from ranvier.nn.delay import Delay
@@ -57,6 +58,8 @@ __all__ = [
     "AlignedLinear",
     "AttentionProduct",
     "Branches",
+    "Competition",
+    "CompetitionState",
     "Delay",
     "DelayConv2d",
     "DelayedLinear",
@@ -100,6 +103,7 @@ __all__ = [
     "merge",
     "observe",
     "preact_resnet",
+    "random_delays",
     "run",
     "run_masked",
     "simplify",

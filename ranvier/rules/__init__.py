@@ -8,6 +8,7 @@ from ranvier.rules.hlop import HLOP
 from ranvier.rules.ottt import OTTT
 from ranvier.rules.sltt import SLTT
 from ranvier.rules.stdp import STDP
+from ranvier.rules.triplet_stdp import Arrivals, TripletSTDP, normalise
 
 __all__ = [
     "BPTT",
@@ -16,6 +17,9 @@ __all__ = [
     "OTTT",
     "SLTT",
     "STDP",
+    "Arrivals",
     "EProp",
     "EventProp",
+    "TripletSTDP",
+    "normalise",
 ]

@@ -6,7 +6,7 @@ Each module has ``SOURCE`` (the facts) and ``load``; they load when they are fir
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ranvier.data.sets import catalogue, digits_scene
+from ranvier.data.sets import catalogue, digits_scene, route
 from ranvier.data.sets.pack import EventSet, ImageSet, load_events, load_images
 from ranvier.data.sets.source import Source
 
@@ -101,6 +101,7 @@ __all__ = [
     "optical_flow",
     "place_recognition",
     "robot_speech_commands",
+    "route",
     "shd",
     "speech_commands",
     "ssc",
