@@ -135,6 +135,19 @@ def test_a_delta_code_hears_changes_alone():
     assert l2mu.build(config)[0].in_features == 12
 
 
+def test_a_rate_code_tosses_a_coin_for_each_sample():
+    config = replace(TINY, encoder="rate", num_test=400)
+    coins, samples = windows(config), windows(replace(config, encoder="none"))
+    assert coins.shape == samples.shape
+    assert bool(((coins == 0) | (coins == 1)).all())
+    for low, high in ((-2, -1), (-1, 0), (0, 1), (1, 2)):
+        inside = (samples > low) & (samples < high)
+        chance = float(samples[inside].mean()) / 5 + 0.5
+        assert coins[inside].mean().item() == pytest.approx(chance, abs=0.02)
+    assert torch.equal(coins, windows(config))
+    assert not torch.equal(coins, windows(replace(config, seed=1)))
+
+
 @pytest.mark.parametrize("weights", ["float32", "int8"])
 def test_on_the_edge_it_answers_as_the_network(weights):
     net, x = lively(), windows()
