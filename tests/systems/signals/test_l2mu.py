@@ -205,9 +205,13 @@ def test_it_saves_and_loads(tmp_path):
 def test_measuring_twice_gives_the_same():
     first, second = (dict(l2mu.measure(TINY, 3, quiet)) for _ in range(2))
     assert first == second
+    assert set(first) == {"accuracy", "rate", "macs_inside", "sparsity", "acs", "footprint", "energy_nj"}
     assert first["macs_inside"] == 0
-    assert first["footprint_int8"] < first["footprint"]
-    assert set(dict(l2mu.measure(replace(TINY, compare=True), 3, quiet))) - set(first) == {"lmu", "memoryless"}
+    more = dict(l2mu.measure(replace(TINY, compare=True, ablate=True), 3, quiet))
+    variants = {"int8", "pruned", "pruned_int8"}
+    assert set(more) - set(first) == {"lmu", "memoryless", "footprint_int8", *variants}
+    assert {name: more[name] for name in first} == first
+    assert more["footprint_int8"] < 0.4 * more["footprint"]
 
 
 @pytest.mark.parametrize("unit", ["l2mu", "lmu"])
