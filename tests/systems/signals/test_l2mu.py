@@ -135,6 +135,19 @@ def test_a_delta_code_hears_changes_alone():
     assert l2mu.build(config)[0].in_features == 12
 
 
+def test_a_rate_code_tosses_a_coin_for_each_sample():
+    config = replace(TINY, encoder="rate", num_test=400)
+    coins, samples = windows(config), windows(replace(config, encoder="none"))
+    assert coins.shape == samples.shape
+    assert bool(((coins == 0) | (coins == 1)).all())
+    for low, high in ((-2, -1), (-1, 0), (0, 1), (1, 2)):
+        inside = (samples > low) & (samples < high)
+        chance = float(samples[inside].mean()) / 5 + 0.5
+        assert coins[inside].mean().item() == pytest.approx(chance, abs=0.02)
+    assert torch.equal(coins, windows(config))
+    assert not torch.equal(coins, windows(replace(config, seed=1)))
+
+
 @pytest.mark.parametrize("weights", ["float32", "int8"])
 def test_on_the_edge_it_answers_as_the_network(weights):
     net, x = lively(), windows()
@@ -192,9 +205,13 @@ def test_it_saves_and_loads(tmp_path):
 def test_measuring_twice_gives_the_same():
     first, second = (dict(l2mu.measure(TINY, 3, quiet)) for _ in range(2))
     assert first == second
+    assert set(first) == {"accuracy", "rate", "macs_inside", "sparsity", "acs", "footprint", "energy_nj"}
     assert first["macs_inside"] == 0
-    assert first["footprint_int8"] < first["footprint"]
-    assert set(dict(l2mu.measure(replace(TINY, compare=True), 3, quiet))) - set(first) == {"lmu", "memoryless"}
+    more = dict(l2mu.measure(replace(TINY, compare=True, ablate=True), 3, quiet))
+    variants = {"int8", "pruned", "pruned_int8"}
+    assert set(more) - set(first) == {"lmu", "memoryless", "footprint_int8", *variants}
+    assert {name: more[name] for name in first} == first
+    assert more["footprint_int8"] < 0.4 * more["footprint"]
 
 
 @pytest.mark.parametrize("unit", ["l2mu", "lmu"])
