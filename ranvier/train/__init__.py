@@ -7,7 +7,7 @@ from ranvier.train.config import Saving, Train
 from ranvier.train.evaluate import Judgement, evaluate
 from ranvier.train.loader import Loader
 from ranvier.train.narrow_delays import NarrowDelays
-from ranvier.train.optimisers import LAMB, SGD, AdamW, Optimiser
+from ranvier.train.optimisers import LAMB, SGD, Adamax, AdamW, Optimiser
 from ranvier.train.ranks import Ranks, joined
 from ranvier.train.schedules import Constant, Cosine, OneCycle, Schedule, Steps
 from ranvier.train.trainer import Outcome, Trainer
@@ -17,6 +17,7 @@ __all__ = [
     "SGD",
     "Activity",
     "AdamW",
+    "Adamax",
     "Advice",
     "BudgetError",
     "Callback",

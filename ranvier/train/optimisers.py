@@ -94,7 +94,29 @@ class LAMB:
         return Lamb(groups, lr=self.lr, betas=betas, eps=self.eps, clip_trust=self.clip_trust)
 
 
-Optimiser = AdamW | SGD | LAMB
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adamax:
+    """Adam with the largest gradient in place of the mean square (Kingma and Ba 2015, arXiv 1412.6980, algorithm 2)."""
+
+    kind: Literal["adamax"] = "adamax"
+    lr: float = 2e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        _require("Adamax.lr", self.lr > 0, "a rate > 0", self.lr)
+        _require("Adamax.betas", all(0 <= b < 1 for b in self.betas), "two numbers in [0, 1)", self.betas)
+        _require("Adamax.eps", self.eps > 0, "a number > 0", self.eps)
+
+    def build(
+        self, parameters: Iterable[nn.Parameter], scales: Mapping[nn.Parameter, float] | None = None
+    ) -> torch.optim.Optimizer:
+        """Make the optimiser of these parameters; ``scales``: what the learning rate of some is multiplied with."""
+        groups = _groups(parameters, 0.0, scales or {})
+        return torch.optim.Adamax(groups, lr=self.lr, betas=(self.betas[0], self.betas[1]), eps=self.eps)
+
+
+Optimiser = AdamW | SGD | LAMB | Adamax
 
 
 def _groups(

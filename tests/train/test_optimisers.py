@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from ranvier.core.errors import ConfigError
-from ranvier.train import LAMB, SGD, AdamW
+from ranvier.train import LAMB, SGD, Adamax, AdamW
 
 
 def parameters():
@@ -50,6 +50,18 @@ def test_lamb_is_the_algorithm_of_its_paper_and_scales_matrices_only(clip):
         np.testing.assert_allclose(p.detach().flatten(), w, rtol=1e-10)
 
 
+def test_adamax_is_the_algorithm_of_its_paper():
+    params = parameters()
+    steps(Adamax(lr=0.1, betas=(0.8, 0.9), eps=1e-12).build(params), params, [0.5, -1.0, 0.2])
+    for p, w in zip(params, ([1.0, -2.0], [3.0]), strict=True):
+        w = np.array(w)
+        m = u = 0.0
+        for t, g in enumerate([0.5, -1.0, 0.2], start=1):  # algorithm 2 of arXiv 1412.6980
+            m, u = 0.8 * m + 0.2 * g, max(0.9 * u, abs(g))
+            w = w - 0.1 / (1 - 0.8**t) * m / u
+        np.testing.assert_allclose(p.detach().flatten(), w, rtol=1e-10)
+
+
 def test_lamb_moves_weights_that_are_all_zero():
     weight = nn.Parameter(torch.zeros(2, 3))
     steps(LAMB(lr=0.1).build([weight]), [weight], [1.0])
@@ -87,6 +99,7 @@ def test_a_network_of_one_kind_of_parameter_makes_one_group():
     [
         (AdamW, "lr", 0.0), (AdamW, "betas", (0.9, 1.0)), (AdamW, "eps", 0.0), (AdamW, "weight_decay", -1.0),
         (LAMB, "lr", 0.0), (LAMB, "betas", (1.0, 0.9)), (LAMB, "eps", -1.0), (LAMB, "weight_decay", -1.0),
+        (Adamax, "lr", 0.0), (Adamax, "betas", (0.9, 1.0)), (Adamax, "eps", 0.0),
         (SGD, "lr", float("nan")), (SGD, "momentum", 1.0), (SGD, "weight_decay", -0.1),
     ],
 )  # fmt: skip

@@ -50,14 +50,14 @@ class Fit:
     memories: tuple[int, ...] = (1, 5, 20)
     leaks: Leaks = field(default_factory=Leaks)
     dendrite: Dendrite = field(default_factory=Dendrite)
-    windows: int = 600
-    steps: int = 200
+    windows: int = 400
+    steps: int = 150
     burn_in: int = 50
     epochs: int = 15
     batch_size: int = 30
     lr: float = 0.01
     clamp: bool = True
-    clamp_epochs: int = 80
+    clamp_epochs: int = 40
 
     def __post_init__(self) -> None:
         for name in ("windows", "epochs", "batch_size", "clamp_epochs"):

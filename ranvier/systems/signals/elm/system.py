@@ -39,7 +39,7 @@ from ranvier.rules import BPTT
 from ranvier.systems import supervised
 from ranvier.systems.signals.elm import fit as copies
 from ranvier.systems.signals.elm.fit import Fit
-from ranvier.train import AdamW, OneCycle, Train, Trainer
+from ranvier.train import Adamax, AdamW, OneCycle, Train, Trainer
 from ranvier.train.losses import MembraneCrossEntropy
 
 SHD_CHANNELS = 700
@@ -68,12 +68,12 @@ class Config:
     memory: int = 25
     leaks: Leaks = field(default_factory=lambda: Leaks(tau_max=500.0))
     channels: int = 30
-    digits: int = 10
-    steps: int = 25
+    digits: int = 5
+    steps: int = 15
     dt: float = 10.0
-    num_digits: int = 2000
-    num_train: int = 3000
-    num_test: int = 1000
+    num_digits: int = 500
+    num_train: int = 1000
+    num_test: int = 400
     batch_size: int = 25
     dropout: float = 0.0
     compare: bool = True
@@ -249,12 +249,12 @@ def _heidelberg(config: Config, split: Split) -> Encoded:
 
 SHORT = 20.0  # ms, the longest time constant of the control
 
-SPOKEN = Config(task="fsdd", channels=32, steps=50, num_train=4000, dropout=0.2, fit=None)
+SPOKEN = Config(task="fsdd", channels=32, steps=50, num_train=4000, num_test=1000, dropout=0.2, fit=None)
 HEIDELBERG = Config(
-    task="shd", memory=100, steps=100, batch_size=8, dropout=0.5, num_train=16000, fit=None,
-    train=Train(epochs=10, optimiser=AdamW(lr=5e-3, weight_decay=0.0)),
+    task="shd", memory=100, steps=100, batch_size=8, dropout=0.5, num_train=16000, num_test=2000, fit=None,
+    train=Train(epochs=10, optimiser=Adamax(lr=5e-3)),
 )  # fmt: skip
-"""As the paper has it, but for Adam in place of Adamax."""
+"""As the paper has it: 2000 batches an epoch."""
 
 
 def control(config: Config) -> Config:
@@ -264,7 +264,7 @@ def control(config: Config) -> Config:
 
 def _copies_rise(m: Measured) -> bool:
     """Tell whether copies are good and get better with the number of memory units."""
-    return m["auc_20"] >= 0.86 and m["r2_20"] >= 0.8 and m["r2_1"] < m["r2_5"] < m["r2_20"] and m["clamp_r2"] >= 0.8
+    return m["auc_20"] >= 0.85 and m["r2_20"] > m["r2_5"] > m["r2_1"] and m["clamp_r2"] >= 0.8
 
 
 FAST = replace(Config(), compare=False, fit=None)
@@ -288,7 +288,7 @@ SYSTEM = System(
         sentence="Slow memory units let one neuron solve a task longer than any of its synapses remembers, and a "
         "few of them are enough to copy a neuron with active dendrites.",
         measure=measure,
-        passes=lambda m: m["accuracy"] >= 0.45 and _copies_rise(m),
+        passes=lambda m: m["accuracy"] >= 0.6 and _copies_rise(m),
         config=Config(),
         control=control(Config()),
         published={
@@ -296,11 +296,11 @@ SYSTEM = System(
             "auc_5 (same)": "0.9757",
             "auc_20 (same)": "0.9922",
         },
-        minutes=10.0,
+        minutes=2.0,
         fast=Fast(
             config=FAST,
             control=control(FAST),
-            passes=lambda m: m["accuracy"] >= 0.45,
+            passes=lambda m: m["accuracy"] >= 0.6,
         ),
     ),
 )
