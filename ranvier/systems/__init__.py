@@ -13,6 +13,7 @@ __all__ = ["load", "module", "names"]
 # One line a system: the name typed at the shell, and the module that holds its ``SYSTEM``.
 _MODULES = {
     "dcls-delays": "ranvier.systems.events.dcls_delays",
+    "hd-snn": "ranvier.systems.events.hd_snn",
     "meta-neuron-lzc": "ranvier.systems.signals.meta_neuron_lzc",
     "sltt": "ranvier.systems.training.sltt",
     "spikformer": "ranvier.systems.vision.spikformer",
