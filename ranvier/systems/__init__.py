@@ -17,6 +17,7 @@ _MODULES = {
     "l2mu": "ranvier.systems.signals.l2mu",
     "elm-neuron": "ranvier.systems.signals.elm.system",
     "hlop": "ranvier.systems.training.hlop",
+    "hd-snn": "ranvier.systems.events.hd_snn",
     "meta-neuron-lzc": "ranvier.systems.signals.meta_neuron_lzc",
     "sltt": "ranvier.systems.training.sltt",
     "spikformer": "ranvier.systems.vision.spikformer",

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from ranvier.core.claim import Claim, Fast, Measured, Progress
+from ranvier.core.claim import Claim, Measured, Progress
 from ranvier.core.errors import ConfigError
 from ranvier.core.reset import ToValue
 from ranvier.core.seeds import derive, generator
@@ -87,10 +87,10 @@ class Config:
     num_train: int = 1000
     num_test: int = 500
     batch_size: int = 50
-    digits: bool = True
+    digits: bool = False
     train: Train = field(
         default_factory=lambda: Train(
-            epochs=20, optimiser=AdamW(lr=2e-3, weight_decay=0.0), schedule=Cosine(warmup=0.0)
+            epochs=15, optimiser=AdamW(lr=2e-3, weight_decay=0.0), schedule=Cosine(warmup=0.0)
         )
     )  # fmt: skip
 
@@ -263,7 +263,6 @@ SHD = Config(
 SSC = replace(SHD, hidden=(512, 512), max_delay=30, dropout=0.25, batch_size=128, tau=1.5, tau_readout=1.5)
 DIGITS = digits(Config())
 FIXED = Config(delays="fixed")
-FAST = Config(digits=False)
 
 SYSTEM = System(
     name="dcls-delays",
@@ -282,10 +281,9 @@ SYSTEM = System(
     claim=Claim(
         sentence="Delays that are learned with the weights tell apart what weights alone cannot.",
         measure=measure,
-        passes=lambda m: m["accuracy"] >= 0.9 and m["digits"] >= 0.8,
+        passes=lambda m: m["accuracy"] >= 0.9,
         config=Config(),
         control=without(Config(), hidden=128),
-        minutes=5.0,
-        fast=Fast(config=FAST, control=without(FAST, hidden=128), passes=lambda m: m["accuracy"] >= 0.9),
+        minutes=1.5,
     ),
 )

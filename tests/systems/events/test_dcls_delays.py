@@ -16,7 +16,7 @@ from ranvier.systems.events import dcls_delays as system
 from ranvier.train import Train
 
 TINY = replace(
-    system.FAST, inputs=5, classes=3, latency=6, hidden=(7,), max_delay=6, num_train=20, num_test=20, batch_size=10,
+    system.Config(), inputs=5, classes=3, latency=6, hidden=(7,), max_delay=6, num_train=20, num_test=20, batch_size=10,
     train=Train(epochs=1),
 )  # fmt: skip
 
