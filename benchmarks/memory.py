@@ -145,7 +145,7 @@ def table(result: dict[str, object]) -> str:
     middle = {str(row["contender"]): [statistics.median(row[f"{way}_mib"]) for way in WAYS] for row in rows}
     lines = [
         f"{result['date']}, {result['cpu']}, torch {result['torch']}, 1 thread; MiB, medians of {STEPS} steps.", "",
-        "| | needed | resident | of SpikingJelly's |", "| --- | --- | --- | --- |",
+        "| | needed | resident | of SpikingJelly's (needed, resident) |", "| --- | --- | --- | --- |",
     ]  # fmt: skip
     for name, figures in middle.items():
         ratios = (f"{a / b:.0%}" for a, b in zip(figures, middle[PEER], strict=True)) if PEER in middle else ()
