@@ -15,6 +15,7 @@ _MODULES = {
     "meta-neuron-lzc": "ranvier.systems.signals.meta_neuron_lzc",
     "sltt": "ranvier.systems.training.sltt",
     "stbp": "ranvier.systems.training.stbp",
+    "vprsnn": "ranvier.systems.vision.vprsnn",
 }
 
 
