@@ -1,4 +1,4 @@
-"""LIF neuron with conductance synapses and a creeping threshold. Source: Diehl and Cook 2015, Front. Comp. Neuro. 9:99."""
+"""LIF neuron with conductances and a creeping threshold. Source: Diehl and Cook 2015, Front. Comp. Neuro. 9:99."""
 
 from typing import NamedTuple
 

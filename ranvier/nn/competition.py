@@ -100,7 +100,7 @@ class Competition(Stateful):
             for value in neuron.rest()
         ]
         resting[3] = self.theta.expand(batch, -1, -1).clone()
-        return CompetitionState(*resting, self.weight.new_zeros(batch, self.longest, inputs))
+        return CompetitionState._make([*resting, self.weight.new_zeros(batch, self.longest, inputs)])
 
     def run(self, x_TB: Tensor, state: CompetitionState | None = None) -> tuple[Tensor, CompetitionState]:
         """Run input spikes (T, B, N), 0 or 1, from a state; weights stay, thresholds creep in the state alone."""
@@ -127,7 +127,7 @@ class Competition(Stateful):
         partners, answer_BGM = _advance(self.inhibitory_plan, kind(*state[5:10]), self.excite * fired_BGM)
         others_BGM = answer_BGM.sum(-1, keepdim=True) - answer_BGM
         state_e = state_e._replace(g_i=state_e.g_i + self.inhibit * others_BGM)
-        return CompetitionState(*state_e, *partners, state.recent), fired_BGM
+        return CompetitionState._make([*state_e, *partners, state.recent]), fired_BGM
 
     def currents(self, heard_TBN: Tensor) -> Tensor:
         """Compute what arrives at each excitatory neuron, (T, B, G, M), of input whose first D steps lie in the past.

@@ -24,6 +24,7 @@ _MODULES = {
     "spikformer-v2": "ranvier.systems.vision.spikformer_v2",
     "meta-spikeformer": "ranvier.systems.vision.meta_spikeformer.system",
     "stbp": "ranvier.systems.training.stbp",
+    "vprsnn": "ranvier.systems.vision.vprsnn",
 }
 
 

@@ -59,7 +59,8 @@ def visit(route: Route, name: str, *, seed: int = 0) -> Tensor:
     seen_PHW = (1 - route.weather) ** 0.5 * seen_PHW + route.weather**0.5 * own_PHW
     seen_PHW += route.light * _textures(count, side, 3.0, draw)
     seen_PHW += route.noise * torch.randn(seen_PHW.shape, generator=draw)
-    return (128 + 48 * seen_PHW).round().clamp(0, 255).to(torch.uint8)
+    grey_PHW: Tensor = (128 + 48 * seen_PHW).round().clamp(0, 255)
+    return grey_PHW.to(torch.uint8)
 
 
 def _places(route: Route, seed: int) -> Tensor:
@@ -85,6 +86,6 @@ def _textures(count: int, side: int, slope: float, draw: torch.Generator) -> Ten
     radius = (f[:, None] ** 2 + f[None, : full // 2 + 1].abs() ** 2).sqrt()
     radius[0, 0] = 1.0
     spectrum = torch.fft.rfft2(torch.randn(count, full, full, generator=draw)) * radius**-slope
-    drawn_PHW = torch.fft.irfft2(spectrum, s=(full, full))[:, :side, :side]
-    drawn_PHW = drawn_PHW - drawn_PHW.mean((1, 2), keepdim=True)
+    drawn_PHW: Tensor = torch.fft.irfft2(spectrum, s=(full, full))[:, :side, :side]
+    drawn_PHW -= drawn_PHW.mean((1, 2), keepdim=True)
     return drawn_PHW / drawn_PHW.std((1, 2), keepdim=True).clamp(min=1e-6)
