@@ -43,9 +43,8 @@ def whole_window(step: Callable[[Tensor], Tensor], x_TBC: Tensor) -> Callable[[]
 
 
 @torch.no_grad()
-def measure(name: str, config: l2mu.Config, rounds: int) -> dict[str, Any]:
+def measure(name: str, net: Sequential, rounds: int) -> dict[str, Any]:
     """Time one size; microseconds a step, shares of the dense stream, bytes of weights."""
-    net = trained(config)
     x_TBC = activities.motions("waves", "test", count=1, limit=None, seed=1)[0]
     stream = net.stream(batch=1)
     edges = {precision: Edge(net, weights=precision) for precision in PRECISIONS}
@@ -77,7 +76,7 @@ def main() -> None:
         "claim": replace(short, encoders=64, hidden=64),
         "braille": replace(short, encoders=24, channels=250, hidden=160, num_train=128, train=Train(epochs=1)),
     }
-    found = {name: measure(name, config, options.rounds) for name, config in sizes.items()}
+    found = {name: measure(name, trained(config), options.rounds) for name, config in sizes.items()}
     if options.json is not None:
         facts = {"date": time.strftime("%Y-%m-%d"), "processor": platform.processor() or platform.machine(),
                  "threads": 1, "torch": torch.__version__, "rounds": options.rounds, "sizes": found}  # fmt: skip

@@ -290,10 +290,6 @@ SYSTEM = System(
         passes=holds,
         config=CLAIM,
         control=replace(CLAIM, encoder="rate", compare=False),
-        state="open",
-        note="Not yet measured over three seeds. One seed each of the longer recipe (batches of 128): L2MU 0.665 after "
-        "10 epochs and 0.620 after 6, LMU of numbers 0.560 after 10, rate code 0.389 after 6. The memory adds nothing "
-        "on these windows: 0.672 without it.",
         minutes=1.5,
         # Drawn motions are so plain that coins tell them apart; a delta code hears no posture.
         fast=Fast(
