@@ -371,9 +371,6 @@ SYSTEM = System(
         passes=lambda m: m["backward"] >= -0.03 and m["later"] >= 0.85,
         config=Config(),
         control=Config(hlop=False),
-        state="open",
-        note="Three seeds are yet to be measured. Seed 0 at learning rate 0.5: backward -0.009 (control -0.091), "
-        "later 0.899 (0.891); at 1.0: -0.014 (-0.233), 0.907 (0.879). Seed 1 at 0.7: -0.008, 0.903 (control not run).",
         minutes=2.0,
         fast=Fast(
             config=SMALL,

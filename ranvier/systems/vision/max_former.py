@@ -207,14 +207,14 @@ def train(config: Config, folder: Path, watch: Watcher) -> str:
 def measure(config: Config, seed: int, progress: Progress) -> Measured:
     """Train from a seed and judge on held-out images.
 
-    Returns: as ``classifier.measure``, and "high", the share of energy at high frequencies in the currents that the
+    Returns: as ``classifier.measure``, and first "high", the share of energy at high frequencies in the currents that the
         last stage but one gives (``high_frequency_share``).
     """
     trainer = _trainer(replace(config, seed=seed))
     found = classifier.measure(trainer, progress)
     assert trainer.test is not None
     inputs_TB, _ = next(iter(trainer.test.batches(0)))
-    return {**found, "high": high_frequency_share(_before_last_stage(trainer.net, inputs_TB))}
+    return {"high": high_frequency_share(_before_last_stage(trainer.net, inputs_TB)), **found}
 
 
 @torch.no_grad()
