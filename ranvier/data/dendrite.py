@@ -132,7 +132,7 @@ class Dendrite:
         """
         if inputs_TBX.ndim != 3 or inputs_TBX.shape[-1] != self.inputs or not len(inputs_TBX):
             raise ShapeError("Dendrite", expected=f"inputs (T, B, {self.inputs})", got=str(tuple(inputs_TBX.shape)))
-        arrived_TBXX = (inputs_TBX.abs() * self.weights).unflatten(2, (DENDRITES, -1))
+        arrived_TBXX = torch.unflatten(inputs_TBX.abs() * self.weights, 2, (DENDRITES, -1))
         exciting_TBD = arrived_TBXX[..., : self.exciting].sum(-1)
         inhibiting_TBD = arrived_TBXX[..., self.exciting :].sum(-1)
         state = _State.rest(self, inputs_TBX.shape[1], inputs_TBX)

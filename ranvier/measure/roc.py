@@ -23,7 +23,7 @@ def roc_auc(scores: Tensor, labels: Tensor) -> float:
     others = positive.numel() - num
     if not num or not others:
         return float("nan")
-    _, place, counts = scores.detach().double().flatten().unique(return_inverse=True, return_counts=True)
+    _, place, counts = torch.unique(scores.detach().double().flatten(), return_inverse=True, return_counts=True)
     # Equal scores share the mean of their ranks, which count from 1.
     ranks = counts.cumsum(0) - (counts - 1) / 2
     total = float(ranks.double()[place[positive]].sum())

@@ -157,7 +157,7 @@ class ELM(Stateful):
         leaks = self.leaks
         kappa_M = (-self.dt / self.tau_m).exp()
         gain_M = leaks.strength * (1 - kappa_M) if leaks.version == "v1" else 1 - kappa_M**leaks.strength
-        own_HD, remembered_HM = self.hidden.weight.split([self.num_branches, self.memory], 1)
+        own_HD, remembered_HM = torch.split(self.hidden.weight, [self.num_branches, self.memory], 1)
         heard_TBH = linear(b_TBD, own_HD, self.hidden.bias)
         # What does not change from step to step is multiplied once: the leak, 2/3 and 1.7159.
         update = Update(

@@ -20,4 +20,5 @@ def run(heard_TBH: Tensor, start_BM: Tensor, update: Update) -> Tensor:
     """
     mixed = torch.is_autocast_enabled(heard_TBH.device.type) or any(x.dtype != heard_TBH.dtype for x in update)
     plain = torch.compiler.is_compiling() or mixed or start_BM.dtype != heard_TBH.dtype
-    return (reference if plain else loop).run(heard_TBH, start_BM, update)
+    out_TBM: Tensor = (reference if plain else loop).run(heard_TBH, start_BM, update)
+    return out_TBM

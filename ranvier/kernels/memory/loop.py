@@ -35,7 +35,7 @@ class _Memory(torch.autograd.Function):
         return m_TBM
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator] # torch's decorator is untyped
+    @once_differentiable
     def backward(ctx: Any, grad_TBM: Tensor) -> tuple[Tensor, ...]:
         start_BM, m_TBM, moved_TBM, hidden_TBH, *numbers = ctx.saved_tensors
         update = Update(*numbers)

@@ -207,8 +207,8 @@ def train(config: Config, folder: Path, watch: Watcher) -> str:
 def measure(config: Config, seed: int, progress: Progress) -> Measured:
     """Train from a seed and judge on held-out images.
 
-    Returns: as ``classifier.measure``, and first "high", the share of energy at high frequencies in the currents that the
-        last stage but one gives (``high_frequency_share``).
+    Returns: "high", the share of energy at high frequencies in the currents that the last stage but one gives
+        (``high_frequency_share``); then as ``classifier.measure``.
     """
     trainer = _trainer(replace(config, seed=seed))
     found = classifier.measure(trainer, progress)

@@ -108,7 +108,8 @@ def fit(net: ELM, windows: Windows, config: Fit, *, seed: int, epochs: int) -> N
     num = windows.inputs_TBX.shape[1]
     num_steps, step = epochs * -(-num // config.batch_size), 0
     for epoch in range(epochs):
-        for chosen in torch.randperm(num, generator=generator(seed, "order", epoch)).split(config.batch_size):
+        order = torch.randperm(num, generator=generator(seed, "order", epoch))
+        for chosen in torch.split(order, config.batch_size):
             for group in optimiser.param_groups:
                 group["lr"] = config.lr * Cosine(warmup=0.1).factor(step, num_steps)
             y_TBY = net(windows.inputs_TBX[:, chosen])[config.burn_in :]
@@ -147,7 +148,10 @@ def clamped(chosen: slice) -> Windows:
     spikes_ST = ((v_STE >= 0) & (before_STE < 0)).any(2)
     v_ST = np.minimum(v_STE, CLAMP_CUT).mean(2)
     return Windows(
-        *(torch.from_numpy(np.ascontiguousarray(x.swapaxes(0, 1), np.float32)) for x in (parts, spikes_ST, v_ST))
+        *(
+            torch.from_numpy(np.ascontiguousarray(np.swapaxes(np.asarray(x), 0, 1), np.float32))
+            for x in (parts, spikes_ST, v_ST)
+        )
     )
 
 
