@@ -3,6 +3,7 @@
 Source: Hanley and McNeil 1982, Radiology 143:29 (the area under the curve as a probability of pairs).
 """
 
+import torch
 from torch import Tensor
 
 from ranvier.core.errors import ShapeError
