@@ -44,9 +44,10 @@ $(VENV)/.installed: $(VENV)/.created $(SOURCES)
 	$(PIP) --editable .
 	touch $@
 
-$(VENV)/.developing: $(VENV)/.installed
+# At once, and not on top of .installed: the compiled modules would be built twice.
+$(VENV)/.developing: $(VENV)/.created $(SOURCES)
 	$(PIP) --editable '.[dev]'
-	touch $@
+	touch $(VENV)/.installed $@
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
