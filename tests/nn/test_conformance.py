@@ -45,9 +45,9 @@ def make(name):
     return Case(layer.eval(), x)
 
 
-# Their outputs are of other shapes than their inputs (DelayConv2d, DelayedLinear, ELM, LMU, L2MU), or they draw anew at
-# every call (Stochastic): their own tests say what of this holds for them.
-APART = {"DelayConv2d", "DelayedLinear", "ELM", "L2MU", "LMU", "Stochastic"}
+# Their outputs are of other shapes than their inputs (Competition, DelayConv2d, DelayedLinear, ELM, LMU, L2MU), or they
+# draw anew at every call (Stochastic): their own tests say what of this holds for them.
+APART = {"Competition", "DelayConv2d", "DelayedLinear", "ELM", "L2MU", "LMU", "Stochastic"}
 NAMES = [
     name for name in rn.__all__
     if name not in APART and inspect.isclass(kind := getattr(rn, name)) and issubclass(kind, rn.Stateful) and not inspect.isabstract(kind)
