@@ -61,7 +61,7 @@ def measure(T: int, N: int, dtype: torch.dtype, bandwidth: float) -> dict[str, A
     }
     num_bytes = {"forward": T * N * 2 * size + 8 * N, "backward": T * N * 3 * size + 8 * N}
     for table in (times, num_bytes):
-        table["training"] = table["forward"] + table["backward"]  # type: ignore[assignment]
+        table["training"] = table["forward"] + table["backward"]  # type: ignore[assignment] # floats or ints, each by itself
     row: dict[str, Any] = {"T": T, "N": N, "dtype": str(dtype).removeprefix("torch.")}
     for name, time in times.items():
         row[name] = {

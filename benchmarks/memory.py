@@ -141,7 +141,7 @@ def cpu() -> str:
 
 def table(result: dict[str, object]) -> str:
     """Write the figures as a table, medians over steps; ratios to the peer where it was there."""
-    rows: list[dict[str, list[float]]] = result["rows"]  # type: ignore[assignment]
+    rows: list[dict[str, list[float]]] = result["rows"]  # type: ignore[assignment] # as `main` made it
     middle = {str(row["contender"]): [statistics.median(row[f"{way}_mib"]) for way in WAYS] for row in rows}
     lines = [
         f"{result['date']}, {result['cpu']}, torch {result['torch']}, 1 thread; MiB, medians of {STEPS} steps.", "",

@@ -5,6 +5,7 @@ threshold. Without a leak (IF) ours resets at once, with the same spikes: there 
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,6 @@ def cases() -> Iterator[Case]:
                     low=-0.3, high=3.0, note=BY_DESIGN, expected="differs by design",
                 )  # fmt: skip
     for mechanism in ("subtract", "none"):
-        make = lambda draw, dtype, mechanism=mechanism: lapicque(draw, dtype, mechanism)  # noqa: E731
+        make = partial(lapicque, mechanism=mechanism)
         yield Case(neuron="LIF", theirs="Lapicque", variant=mechanism, make=make, high=2.5)
     yield Case(neuron="LeakyIntegrator", theirs="Leaky", variant="none, its mem", make=read_out, fires=False)

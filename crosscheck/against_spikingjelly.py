@@ -1,6 +1,7 @@
 """Our neurons beside those of SpikingJelly 2.0."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def reset_cases(hard: bool) -> Iterator[Case]:
     yield Case(neuron="PLIF", theirs="ParametricLIFNode", variant=words, make=plif, high=2.5)
     yield Case(neuron="SynapticLIF", theirs="CUBALIFNode", variant=words, make=cuba, high=0.9, from_reset=hard)
     for decayed, what, high in ((True, "decayed input", 3.0), (False, "undecayed input", 1.0)):
-        make = lambda draw, dtype, decayed=decayed: lif(draw, dtype, decayed)  # noqa: E731
+        make = partial(lif, decayed=decayed)
         yield Case(neuron="LIF", theirs="LIFNode", variant=f"{words}, {what}", make=make, high=high)
 
 
