@@ -19,13 +19,38 @@ struct Machine : Registers<T> {
     using Registers<T>::absolute;
     using Registers<T>::store;
 
-    template <class F>
-    RANVIER_INLINE void map(const Instruction& i, const Slot* slots, ptrdiff_t n, F f) {
+    // Which of an instruction's operands is one number for the whole row.
+    enum Fixed { NONE, FIRST, SECOND, THIRD, SOME };
+
+    // FIXED: what is known when compiling: such an operand is loaded once, and all others lie in rows.
+    template <Fixed FIXED, class F>
+    RANVIER_INLINE void map_known(const Instruction& i, const Slot* slots, ptrdiff_t n, F f) {
         const Operand a(slots[i.a]), b(slots[i.b]), c(slots[i.c]), d(slots[i.d]);
+        const auto value = [](const Operand& from, ptrdiff_t k) { return FIXED == SOME ? from.load(k) : from.load_row(k); };
+        const V first = a.load(0), second = b.load(0), third = c.load(0);
         char* target = slots[i.target].data;
         for (ptrdiff_t k = 0; k < n / WIDTH; k += 4) {
 #pragma GCC unroll 4
-            for (ptrdiff_t j = 0; j < 4; ++j) f(target, k + j, a, b, c, d);
+            for (ptrdiff_t j = k; j < k + 4; ++j) {
+                store(target, j, f(FIXED == FIRST ? first : value(a, j), FIXED == SECOND ? second : value(b, j),
+                                   FIXED == THIRD ? third : value(c, j), value(d, j)));
+            }
+        }
+    }
+
+    template <int ARITY, class F>
+    RANVIER_INLINE void map(const Instruction& i, const Slot* slots, ptrdiff_t n, F f) {
+        const int32_t read[] = {i.a, i.b, i.c, i.d};
+        Fixed fixed = NONE;
+        for (int k = 0; k < ARITY; ++k) {
+            if (slots[read[k]].step == 0) fixed = fixed == NONE && k < 3 ? static_cast<Fixed>(FIRST + k) : SOME;
+        }
+        switch (fixed) {
+            case NONE: return map_known<NONE>(i, slots, n, f);
+            case FIRST: return map_known<FIRST>(i, slots, n, f);
+            case SECOND: return map_known<SECOND>(i, slots, n, f);
+            case THIRD: return map_known<THIRD>(i, slots, n, f);
+            case SOME: return map_known<SOME>(i, slots, n, f);
         }
     }
 
@@ -115,21 +140,17 @@ void Machine<T>::run(const Instruction* code, int count, const Slot* slots, ptrd
             __builtin_prefetch(ahead.next);
         }
         switch (i->opcode) {
-#define RANVIER_CASE(name, loads, value)                                                                   \
-    case op_##name:                                                                                        \
-        map(*i, slots, n, [](char* target, ptrdiff_t k, Operand pa, Operand pb, Operand pc, Operand pd) {  \
-            (void)pb, (void)pc, (void)pd;                                                                  \
-            loads;                                                                                         \
-            store(target, k, value);                                                                       \
-        });                                                                                                \
+#define RANVIER_CASE(arity, name, value)                     \
+    case op_##name:                                           \
+        map<arity>(*i, slots, n, [](V a, V b, V c, V d) {     \
+            (void)b, (void)c, (void)d;                        \
+            return value;                                     \
+        });                                                   \
         break;
-#define RANVIER_CASE_1(name, value) RANVIER_CASE(name, const V a = pa.load(k), value)
-#define RANVIER_CASE_2(name, value) RANVIER_CASE(name, const V a = pa.load(k); const V b = pb.load(k), value)
-#define RANVIER_CASE_3(name, value) \
-    RANVIER_CASE(name, const V a = pa.load(k); const V b = pb.load(k); const V c = pc.load(k), value)
-#define RANVIER_CASE_4(name, value)                                                                          \
-    RANVIER_CASE(name, const V a = pa.load(k); const V b = pb.load(k); const V c = pc.load(k); const V d = pd.load(k), \
-                 value)
+#define RANVIER_CASE_1(name, value) RANVIER_CASE(1, name, (value))
+#define RANVIER_CASE_2(name, value) RANVIER_CASE(2, name, (value))
+#define RANVIER_CASE_3(name, value) RANVIER_CASE(3, name, (value))
+#define RANVIER_CASE_4(name, value) RANVIER_CASE(4, name, (value))
             RANVIER_VECTOR_1(RANVIER_CASE_1)
             RANVIER_VECTOR_2(RANVIER_CASE_2)
             RANVIER_VECTOR_3(RANVIER_CASE_3)

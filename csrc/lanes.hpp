@@ -68,6 +68,8 @@ struct Registers {
         ptrdiff_t stride;
         explicit Operand(const Slot& slot) : data(slot.data), stride(slot.step * BYTES) {}
         RANVIER_INLINE_MEMBER V load(ptrdiff_t k) const { return *reinterpret_cast<const Memory*>(data + k * stride); }
+        // What load gives where the operand is a row.
+        RANVIER_INLINE_MEMBER V load_row(ptrdiff_t k) const { return *reinterpret_cast<const Memory*>(data + k * BYTES); }
     };
     RANVIER_INLINE void store(char* target, ptrdiff_t k, V value) {
         *reinterpret_cast<Memory*>(target + k * BYTES) = value;

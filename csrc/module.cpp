@@ -289,6 +289,7 @@ Code make_code(int registers, int coefficients, int states, int outputs, std::ve
 
 NB_MODULE(_machine, m) {
     using namespace ranvier;
+    nb::set_leak_warnings(false);  // Python ends before its caches of codes do
     m.doc() = "The vector machine: runs encoded programs over blocks of neurons and all time steps.";
     nb::class_<Code>(m, "Code")
         .def_prop_ro("outputs", [](const Code& code) { return code.layout.outputs; })

@@ -11,25 +11,29 @@
 #include <pthread.h>
 #endif
 
+#include "team.hpp"
+
 namespace ranvier {
 namespace {
 
 struct Job {
     const std::function<void(Tasks&)>& work;
-    Tasks tasks;
-    int helpers_wanted;  // guarded by the pool's mutex, as are the next two
+    Shares shares;
+    std::atomic<int> arrived{1};  // threads so far; the caller is number 0
+    int helpers_wanted;           // guarded by the pool's mutex, as are the next two
     int helpers_active = 0;
     std::exception_ptr failure = nullptr;
 
-    Job(const std::function<void(Tasks&)>& work_, int64_t num_tasks, int helpers)
-        : work(work_), tasks(num_tasks), helpers_wanted(helpers) {}
+    Job(const std::function<void(Tasks&)>& work_, int64_t num_tasks, int threads)
+        : work(work_), shares(num_tasks, threads), helpers_wanted(std::max(shares.count() - 1, 0)) {}
 
     // Take tasks until none is left. Returns what went wrong, if anything.
-    std::exception_ptr take() noexcept {
+    std::exception_ptr take(int thread) noexcept {
         try {
+            Tasks tasks(shares, thread);
             work(tasks);
         } catch (...) {
-            tasks.stop();
+            shares.stop();
             return std::current_exception();
         }
         return nullptr;
@@ -54,7 +58,7 @@ public:
         lock.unlock();
         for (int k = 0; k < helpers; ++k) work_to_do_.notify_one();
 
-        const std::exception_ptr failure = job.take();
+        const std::exception_ptr failure = job.take(0);
         lock.lock();
         if (failure && !job.failure) job.failure = failure;
         jobs_.erase(place);
@@ -75,7 +79,7 @@ private:
             --wanted_;
             ++job->helpers_active;
             lock.unlock();
-            const std::exception_ptr failure = job->take();
+            const std::exception_ptr failure = job->take(job->arrived.fetch_add(1));
             lock.lock();
             if (failure && !job->failure) job->failure = failure;
             if (--job->helpers_active == 0) job_left_.notify_all();
@@ -115,15 +119,32 @@ Pool& pool() {
     return *known;
 }
 
+struct Team {
+    Job& job;
+    const std::thread::id caller = std::this_thread::get_id();
+    std::mutex failing = {};
+};
+
+// What each thread of torch's team does.
+void help(void* data) {
+    auto& [job, caller, failing] = *static_cast<Team*>(data);
+    const bool is_caller = std::this_thread::get_id() == caller;
+    const std::exception_ptr failure = job.take(is_caller ? 0 : job.arrived.fetch_add(1));
+    if (!failure) return;
+    const std::lock_guard<std::mutex> lock(failing);
+    if (!job.failure) job.failure = failure;
+}
+
 }  // namespace
 
 void run_tasks(int64_t num_tasks, int num_threads, const std::function<void(Tasks&)>& work) {
-    const int64_t helpers = std::min<int64_t>(num_threads, num_tasks) - 1;
-    Job job(work, num_tasks, static_cast<int>(std::max<int64_t>(helpers, 0)));
-    if (helpers <= 0) {
-        job.failure = job.take();
+    Job job(work, num_tasks, num_threads);
+    if (job.helpers_wanted == 0) {
+        job.failure = job.take(0);
     } else {
-        pool().run(job);
+        Team team{job};
+        // All its threads, and be there fewer tasks: asking for a smaller team ends those that torch has beyond it.
+        if (!run_on_team(help, &team, num_threads)) pool().run(job);
     }
     if (job.failure) std::rethrow_exception(job.failure);
 }

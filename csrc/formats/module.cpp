@@ -119,6 +119,7 @@ nb::tuple told(const Bounds& b) {
 
 NB_MODULE(_decoders, m) {
     using namespace ranvier::formats;
+    nb::set_leak_warnings(false);  // Python ends before its caches of codes do
     nb::class_<Found>(m, "Found")
         .def_ro("num", &Found::num)
         .def_ro("used", &Found::used)

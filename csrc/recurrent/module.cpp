@@ -274,6 +274,7 @@ Steps make_steps(Kind kind, int registers, int coefficients, int states, int out
 NB_MODULE(_loop, m) {
     using namespace ranvier;
     using namespace ranvier::recurrent;
+    nb::set_leak_warnings(false);  // Python ends before its caches of codes do
     m.doc() = "The recurrent loop: neurons that hear each other, and products with mostly silent inputs.";
     const auto maker = [](Kind kind) {
         return [kind](int registers, int coefficients, int states, int outputs, std::vector<double> constants,

@@ -285,6 +285,7 @@ private:
 
 NB_MODULE(_events, m) {
     using namespace ranvier::sparse;
+    nb::set_leak_warnings(false);  // Python ends before its caches of codes do
     m.doc() = "Event-driven networks: stages that touch only the weights of neurons that fired.";
     m.attr("PAD") = PAD;
     m.def("opcodes", &ranvier::opcode_names, "Names of the machine's instructions, in the order of their numbers.");

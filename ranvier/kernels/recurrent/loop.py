@@ -48,10 +48,14 @@ EXTENSION = Extension(
 )
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator] # a compiled network asks once
 def absence() -> str | None:
     """Say why the loop cannot be used here; None if it can."""
     return EXTENSION.absence()
+
+
+# A compiled network asks once. ``torch.compiler.assume_constant_result`` does just this, after importing the compiler,
+# which takes longer than all the rest of an import of torch.
+absence._dynamo_marked_constant = True  # type: ignore[attr-defined] # functions may have attributes
 
 
 def _loop() -> ModuleType:
