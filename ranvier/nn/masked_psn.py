@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ranvier.core.errors import ConfigError, StateError
 from ranvier.core.surrogate import Surrogate
 from ranvier.core.surrogates.atan import ATan
+from ranvier.kernels.packed import Form, checked_form
 from ranvier.kernels.scan import window
 from ranvier.nn.psn import checked_steps, computed, fire
 from ranvier.nn.sliding_psn import latest, past
@@ -36,6 +37,7 @@ class MaskedPSN(Stateful):
     v_th            1           mV    B        (T,), learned: a threshold for each step
     strength        1                 lambda   of the mask: training may begin as a PSN (0) and end causal (1)
     surrogate       ATan(2)                    stand-in derivative of the spike
+    spikes          "dense"                    how they are handed on, as for ``Spiking``
     ==============  ==========  ====  =======  ==============================================================
 
     ``strength`` is an attribute that a schedule may set. Below 1, inputs to come are heard, and only whole sequences
@@ -58,9 +60,11 @@ class MaskedPSN(Stateful):
         step: Tensor  # (B,) steps seen
 
     def __init__(
-        self, num_steps: int, order: int, *, strength: float = 1.0, surrogate: Surrogate | None = None
-    ) -> None:
+        self, num_steps: int, order: int, *, strength: float = 1.0, surrogate: Surrogate | None = None,
+        spikes: Form = "dense",
+    ) -> None:  # fmt: skip
         super().__init__()
+        self.spikes = checked_form("MaskedPSN", spikes)
         self.num_steps = checked_steps("MaskedPSN", "num_steps", num_steps)
         self.order = checked_steps("MaskedPSN", "order", order)
         if not 0.0 <= strength <= 1.0:
@@ -92,7 +96,7 @@ class MaskedPSN(Stateful):
             h_TB = window(x, past_KB, self.weight[t_TB.unsqueeze(2), source].to(x.dtype))
         else:
             h_TB = self._softly_masked(x, state)
-        spikes_TB = fire(self, h_TB, self.v_th[t_TB]).to(x_TB.dtype)
+        spikes_TB = fire(self, h_TB, self.v_th[t_TB], x_TB.dtype)
         return spikes_TB, self.State(latest(past_KB, x), after(x_TB, steps).step)
 
     def _softly_masked(self, x_TB: Tensor, state: Any) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ranvier.core.errors import ConfigError, ShapeError
 from ranvier.core.surrogate import Surrogate, spike
 from ranvier.core.surrogates.atan import ATan
+from ranvier.kernels.packed import Form, checked_form, handed_on
 from ranvier.nn.inputs import check_sequence
 from ranvier.nn.observe import observer
 from ranvier.nn.stateful import TimeAware, require_start
@@ -29,6 +30,7 @@ class PSN(TimeAware):
     weight          random            W        (T, T), learned; uniform in +-1/sqrt(T) at first
     v_th            1           mV    B        (T,), learned: a threshold for each step
     surrogate       ATan(2)                    stand-in derivative of the spike
+    spikes          "dense"                    how they are handed on, as for ``Spiking``
     ==============  ==========  ====  =======  ==============================================================
 
     All neurons of a layer share W and v_th. All steps are computed at once, by one matrix product. An output depends on
@@ -43,8 +45,9 @@ class PSN(TimeAware):
 
     recordable = ("v",)
 
-    def __init__(self, num_steps: int, *, surrogate: Surrogate | None = None) -> None:
+    def __init__(self, num_steps: int, *, surrogate: Surrogate | None = None, spikes: Form = "dense") -> None:
         super().__init__()
+        self.spikes = checked_form("PSN", spikes)
         self.num_steps = checked_steps("PSN", "num_steps", num_steps)
         self.surrogate = ATan() if surrogate is None else surrogate
         bound = 1.0 / math.sqrt(num_steps)
@@ -61,7 +64,7 @@ class PSN(TimeAware):
             raise ShapeError("PSN", expected=expected, got=f"{x_TB.shape[0]} steps", mend=mend)
         x = computed(x_TB)
         h_TB = (self.weight.to(x.dtype) @ x.flatten(1)).view(x_TB.shape)
-        return fire(self, h_TB, self.v_th.unsqueeze(1)).to(x_TB.dtype)
+        return fire(self, h_TB, self.v_th.unsqueeze(1), x_TB.dtype)
 
     def extra_repr(self) -> str:
         """Show the length."""
@@ -73,13 +76,16 @@ def computed(x_TB: Tensor) -> Tensor:
     return x_TB if x_TB.dtype == torch.float64 else x_TB.float()
 
 
-def fire(layer: nn.Module, h_TB: Tensor, v_th_TB: Tensor) -> Tensor:
-    """Fire where h reaches its threshold, of shape (T or 1, B or 1); an observer sees h as "v"."""
-    spikes_TB: Tensor = spike(h_TB - spread(v_th_TB.to(h_TB.dtype), h_TB), layer.surrogate)  # type: ignore[arg-type]
+def fire(layer: nn.Module, h_TB: Tensor, v_th_TB: Tensor, dtype: torch.dtype) -> Tensor:
+    """Fire where h reaches its threshold, of shape (T or 1, B or 1); an observer sees h as "v".
+
+    Returns: spikes of that type, in the form that the layer hands them on.
+    """
+    spikes_TB: Tensor = spike(h_TB - spread(v_th_TB.to(h_TB.dtype), h_TB), layer.surrogate)  # type: ignore[arg-type] # one of ours
     watching = observer()
     if watching is not None:
         watching.see(layer, {"spikes": spikes_TB, "v": h_TB})
-    return spikes_TB
+    return handed_on(spikes_TB.to(dtype), layer.spikes, where=type(layer).__name__)  # type: ignore[arg-type] # one of ours
 
 
 def checked_steps(where: str, name: str, value: int) -> int:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ranvier.core.surrogate import Surrogate
 from ranvier.core.surrogates.atan import ATan
+from ranvier.kernels.packed import Form, checked_form
 from ranvier.kernels.scan import window
 from ranvier.nn.psn import checked_steps, computed, fire
 from ranvier.nn.stateful import Stateful
@@ -30,6 +31,7 @@ class SlidingPSN(Stateful):
     weight          2^-l              W        (K,), learned; by lag, the present input first
     v_th            1           mV    V_th     threshold, learned
     surrogate       ATan(2)                    stand-in derivative of the spike
+    spikes          "dense"                    how they are handed on, as for ``Spiking``
     ==============  ==========  ====  =======  ==============================================================
 
     State: ``past`` (B, K - 1, ...), the latest inputs, the oldest first. Sequences may have any length; chunks give the
@@ -46,8 +48,9 @@ class SlidingPSN(Stateful):
 
         past: Tensor  # (B, K - 1, ...) the latest inputs, the oldest first
 
-    def __init__(self, order: int, *, surrogate: Surrogate | None = None) -> None:
+    def __init__(self, order: int, *, surrogate: Surrogate | None = None, spikes: Form = "dense") -> None:
         super().__init__()
+        self.spikes = checked_form("SlidingPSN", spikes)
         self.order = checked_steps("SlidingPSN", "order", order)
         self.surrogate = ATan() if surrogate is None else surrogate
         self.weight = nn.Parameter(0.5 ** torch.arange(order, dtype=torch.get_default_dtype()))
@@ -68,7 +71,7 @@ class SlidingPSN(Stateful):
         x = computed(x_TB)
         past_KB = past(x, None if state is None else state.past, self.order - 1)
         h_TB = window(x, past_KB, self.weight.to(x.dtype).reshape(1, 1, -1))
-        return fire(self, h_TB, self.v_th.reshape(1, 1)).to(x_TB.dtype), self.State(latest(past_KB, x))
+        return fire(self, h_TB, self.v_th.reshape(1, 1), x_TB.dtype), self.State(latest(past_KB, x))
 
     def extra_repr(self) -> str:
         """Show the window's length."""

@@ -1,5 +1,6 @@
 """Layers take packed spikes and hand them on: what they say is what they say of the dense ones."""
 
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -212,6 +213,18 @@ def test_graded_spikes_fit_bytes_and_other_outputs_neither() -> None:
         rn.Sequential(IntegerLIF(), spikes="bits")(x)
     with pytest.raises(ConfigError, match=r'Spiking\(\w+\): expected whole numbers .* "dense" holds any number.'):
         rn.Spiking(LeakyIntegrator(), spikes="uint8")(x)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("kind", [partial(rn.PSN, STEPS), partial(rn.MaskedPSN, STEPS, 3), partial(rn.SlidingPSN, 3)])
+def test_parallel_neurons_hand_spikes_on_in_any_form(kind: Callable[..., nn.Module], form: str) -> None:
+    layer, other = kind(), kind(spikes=form)
+    other.load_state_dict(layer.state_dict())
+    x = 2 * torch.randn(STEPS, 2, 7, generator=torch.Generator().manual_seed(1))
+    assert 0 < layer(x).mean() < 1
+    assert isinstance(other(x), PackedSpikes)
+    for one, two in zip(passed(layer, x.clone()), passed(other, x.clone()), strict=True):
+        assert torch.equal(one, two)
 
 
 def test_unknown_forms_and_bytes_without_a_container_are_refused() -> None:
