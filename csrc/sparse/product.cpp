@@ -9,7 +9,7 @@
 namespace ranvier::sparse {
 namespace {
 
-constexpr double WORTH_A_THREAD = 50e3;       // nanoseconds of work below which waking a thread brings nothing
+constexpr double WORTH_A_THREAD = 12e3;       // nanoseconds of work below which waking a thread brings nothing
 constexpr double SYNOP = 0.04, FAR_BYTE = 0.04;  // nanoseconds, in the caches and for weights that lie beyond them
 constexpr int64_t NEAR = 1 << 20;             // bytes of weights that stay in the second cache
 constexpr double EVENTS_TO_GATHER = 6.0;       // events a window from which on registers beat the first cache
