@@ -9,6 +9,7 @@
 
 #include "channels.hpp"
 #include "run.hpp"
+#include "team.hpp"
 
 namespace ranvier {
 
@@ -19,7 +20,7 @@ constexpr ptrdiff_t LONGEST_ROW = 64 * 1024;     // bytes of a block's row: beyo
 constexpr ptrdiff_t LONG_ROW = 32 * 1024;        // bytes from which on the processor itself reads ahead well enough
 constexpr ptrdiff_t SHORT_STRETCH = 1024;        // neurons that a fused program takes at a time, if rows must be widened
 constexpr int64_t STREAMED = 4 * 1024 * 1024;   // bytes from which on results go around the caches
-constexpr int64_t SMALL_WORK = 32 * 1024;       // neuron-steps below which waking a thread costs more than it brings
+constexpr int64_t SMALL_WORK = 32 * 1024;       // neuron-steps below which a thread that waits brings less than it costs
 
 // Neurons [begin, begin + size). All blocks but the last hold a multiple of GRAIN neurons.
 struct Range {
@@ -69,7 +70,10 @@ inline Ahead ahead(const Call& call, const Matrix& matrix, int64_t t, Range rang
 
 void copy_row(char* target, const Row& from, int64_t N, ptrdiff_t item);
 
-inline int threads_for(const Call& call) { return call.T * call.N < SMALL_WORK ? 1 : call.threads; }
+inline int threads_for(int64_t neuron_steps, int threads) {
+    return neuron_steps < SMALL_WORK * worth_of_waking() ? 1 : threads;
+}
+inline int threads_for(const Call& call) { return threads_for(call.T * call.N, call.threads); }
 
 // Scratch memory, kept by each thread from call to call.
 class Scratch {

@@ -8,7 +8,7 @@ namespace ranvier {
 void run_spread(const SpreadCall& call) {
     constexpr int64_t CHUNK = 16 * SHORT_STRETCH;  // neurons of a step that a thread takes at a time
     const int64_t chunks = (call.N + CHUNK - 1) / CHUNK;
-    const int threads = call.T * call.N < SMALL_WORK ? 1 : call.threads;
+    const int threads = threads_for(call.T * call.N, call.threads);
     const ptrdiff_t room = Scratch::row_size(Channels::bytes_needed(call.count, call.inner, call.item, SHORT_STRETCH));
     const ptrdiff_t item = call.x.item(call.item);
     run_tasks(chunks, threads, [&](Tasks& tasks) {

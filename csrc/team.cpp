@@ -1,6 +1,7 @@
 #include "team.hpp"
 
 #include <atomic>
+#include <cstdlib>
 
 #if defined(__linux__)
 #include <dlfcn.h>
@@ -31,13 +32,28 @@ constexpr bool forked = false;
 Parallel find() { return nullptr; }
 #endif
 
+Parallel torchs() {
+    static const Parallel found = find();
+    return forked ? nullptr : found;
+}
+
+bool is_passive() {
+    const char* policy = std::getenv("OMP_WAIT_POLICY");
+    return policy != nullptr && (policy[0] == 'p' || policy[0] == 'P');
+}
+
 }  // namespace
 
 bool run_on_team(TeamWork work, void* data, int num_threads) {
-    static const Parallel parallel = find();
-    if (parallel == nullptr || forked) return false;
+    const Parallel parallel = torchs();
+    if (parallel == nullptr) return false;
     parallel(work, data, static_cast<unsigned>(num_threads), 0);
     return true;
+}
+
+int64_t worth_of_waking() {
+    static const bool passive = is_passive();  // the library, too, read it once
+    return passive || torchs() == nullptr ? 5 : 1;
 }
 
 }  // namespace ranvier

@@ -1,6 +1,8 @@
 // The threads of torch, where they can be had.
 #pragma once
 
+#include <cstdint>
+
 namespace ranvier {
 
 using TeamWork = void (*)(void*);
@@ -10,5 +12,10 @@ using TeamWork = void (*)(void*);
 // that waits for the same cores. Returns false, and has called nothing, where torch has none (another OpenMP than that
 // with GNU's entry points, or no torch at all) or its team did not live through a fork.
 bool run_on_team(TeamWork work, void* data, int num_threads);
+
+// How much work is worth a second thread, as a multiple of what is worth one that starts within microseconds: 1 where
+// threads of the team wait by spinning, as they do for some milliseconds after any work unless OMP_WAIT_POLICY is
+// passive; else more, for one that sleeps takes 20 to 50 us to wake.
+int64_t worth_of_waking();
 
 }  // namespace ranvier

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "../team.hpp"
 #include "linear.hpp"
 #include "loop.hpp"
 
@@ -115,9 +116,9 @@ std::vector<P> all_numbers(const std::string& name, const std::vector<A>& arrays
 }
 
 int checked_threads(int threads, int64_t work) {
-    constexpr int64_t SMALL_WORK = 32 * 1024;  // below it, waking a thread costs more than it brings
+    constexpr int64_t SMALL_WORK = 32 * 1024;  // below it, a thread that waits brings less than it costs
     if (threads < 1) refuse("threads", "at least 1", std::to_string(threads));
-    return work < SMALL_WORK ? 1 : threads;
+    return work < SMALL_WORK * worth_of_waking() ? 1 : threads;
 }
 
 void check_code(const std::string& name, const Layout& l, Kind kind, const Layout& like) {

@@ -5,11 +5,12 @@
 
 #include "../flush.hpp"
 #include "../pool.hpp"
+#include "../team.hpp"
 
 namespace ranvier::sparse {
 namespace {
 
-constexpr double WORTH_A_THREAD = 12e3;       // nanoseconds of work below which waking a thread brings nothing
+constexpr double WORTH_A_THREAD = 12e3;       // nanoseconds of work below which a thread that waits brings nothing
 constexpr double SYNOP = 0.04, FAR_BYTE = 0.04;  // nanoseconds, in the caches and for weights that lie beyond them
 constexpr int64_t NEAR = 1 << 20;             // bytes of weights that stay in the second cache
 constexpr double EVENTS_TO_GATHER = 6.0;       // events a window from which on registers beat the first cache
@@ -21,7 +22,9 @@ Tiles cut(int64_t size, int64_t unit, int64_t wanted) {
     return {size, std::max<int64_t>(std::min(units * unit, (size + unit - 1) / unit * unit), 1)};
 }
 
-int threads_worth(double nanoseconds, int threads) { return nanoseconds < WORTH_A_THREAD ? 1 : threads; }
+int threads_worth(double nanoseconds, int threads) {
+    return nanoseconds < WORTH_A_THREAD * static_cast<double>(worth_of_waking()) ? 1 : threads;
+}
 
 bool Product::run(Session& session, Signal& in) {
     in_ = &in;

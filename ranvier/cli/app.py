@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import warnings
 from typing import Annotated, Any
 
@@ -94,6 +95,8 @@ app.add_typer(data.app, name="data")
 
 def main() -> None:
     """Enter from the shell."""
-    # torch's threads that wait by spinning make a step up to four times slower where another process takes a core.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # torch's threads that wait by spinning make a step up to four times slower where another process takes a core. A
+    # benchmark is to show what a script gets.
+    if sys.argv[1:2] != ["bench"]:
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app(prog_name="ranvier")

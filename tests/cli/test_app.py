@@ -1,3 +1,5 @@
+import importlib
+import os
 import subprocess
 import sys
 import time
@@ -77,3 +79,14 @@ def test_a_warning_is_one_line_on_stderr_without_file_and_code(shell, monkeypatc
 def test_no_command_s_summary_is_cut_off(shell):
     assert "..." not in shell("--help").output.partition("Commands:")[2]
     assert "..." not in shell("data", "--help").output.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize(("command", "policy"), [("list", "PASSIVE"), ("bench", None)])
+def test_threads_wait_asleep_save_where_time_is_measured(monkeypatch, command, policy):
+    module, seen = importlib.import_module("ranvier.cli.app"), []
+    monkeypatch.setenv("OMP_WAIT_POLICY", "")  # so that it is put back
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    monkeypatch.setattr(sys, "argv", ["ranvier", command])
+    monkeypatch.setattr(module, "app", lambda **_: seen.append(os.environ.get("OMP_WAIT_POLICY")))
+    module.main()
+    assert seen == [policy]
