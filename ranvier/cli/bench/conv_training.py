@@ -2,8 +2,8 @@
 
 c, c, 2c, 2c, 4c, 4c channels, 2 x 2 average pooling after each pair, a linear read-out averaged over T steps,
 cross-entropy; an image of 3 x 32 x 32 is shown at each step. "ours, compiled" is the whole network through
-``torch.compile``; "without neurons" has ReLU for LIF: what convolutions, norms and the optimiser cost alone. Convolutions
-need 6 operations a multiply-add of the forward pass (three products).
+``torch.compile``; "without neurons" has ReLU for LIF: what convolutions, norms and the optimiser cost alone.
+Convolutions need 6 operations a multiply-add of the forward pass (three products).
 """
 
 import copy
