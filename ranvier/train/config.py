@@ -40,6 +40,8 @@ class Train:
         optimiser, schedule: descriptions. accumulate: batches that make one optimiser step.
         clip: largest norm of the gradient of a step; None: not clipped.
         precision: "bfloat16" runs matrix products in 16 bits (torch autocast); weights stay 32 bits.
+        compact_spikes: keep what waits for the backward pass in few bits (``nn.compact_spikes``): less memory, the same
+            results to the last bit.
         ema: decay a step of the moving average of the weights which is then what is judged; None: no average.
         saving: when to write checkpoints and metrics.
     """
@@ -50,6 +52,7 @@ class Train:
     accumulate: int = 1
     clip: float | None = None
     precision: Precision = "float32"
+    compact_spikes: bool = False
     ema: float | None = None
     saving: Saving = field(default_factory=Saving)
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ranvier.core.errors import ConfigError, NonFiniteError, ShapeError
 from ranvier.core.rule import Evaluation, Loss, Rule
 from ranvier.core.seeds import derive
+from ranvier.nn.compact import compact_spikes
 from ranvier.train import average
 from ranvier.train.average import Weights
 from ranvier.train.config import Train
@@ -118,7 +119,9 @@ class Stepper:
         """Let the rule go on, in all batches, to where the weights should move. Returns: whether they are done."""
         done = False
         for work in works:
-            with autocast(self.device, self.config.precision):  # forgets its copies of the weights when it closes
+            memory = compact_spikes() if self.config.compact_spikes else nullcontext()
+            # Autocast forgets its copies of the weights when it closes.
+            with autocast(self.device, self.config.precision), memory:
                 seen = next(work.updates)
             done = seen is not None
             if seen is not None and work.share:

@@ -4,6 +4,8 @@ from torch import nn
 
 from ranvier.core.errors import ConfigError, NonFiniteError, ShapeError
 from ranvier.core.rule import Evaluation, Rule
+from ranvier.neurons import LIF
+from ranvier.nn import Sequential, compact
 from ranvier.rules import BPTT
 from ranvier.train import SGD, Constant, Train
 from ranvier.train.losses import RateCrossEntropy
@@ -125,6 +127,21 @@ def test_in_16_bits_the_weights_stay_32_and_the_step_nearly_the_same(make):
     assert exact.loss != rough.loss
     assert abs(exact.loss - rough.loss) < 0.05 * exact.loss
     assert all(p.dtype == torch.float32 for p in two.parameters())
+
+
+def test_compact_spikes_take_less_memory_to_the_same_weights(monkeypatch):
+    images, targets = torch.rand(10, 8, 20, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 3
+    results, kept = [], []
+    monkeypatch.setattr(compact, "pack", lambda x, form, pack=compact.pack: kept.append(pack(x, form)) or kept[-1])
+    for less in (False, True):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(1)
+            net = Sequential(nn.Linear(20, 64), LIF(tau_m=2.0, v_th=0.2), nn.Linear(64, 3))
+        stepper(net, compact_spikes=less).take(0, [(images, targets)])
+        results.append(weights(net))
+        assert bool(kept) == less
+    assert any(x is not None for x in kept)
+    assert all(torch.equal(x, y) for x, y in zip(*results, strict=True))
 
 
 def test_targets_that_are_no_classes_have_no_right_decisions():
