@@ -177,17 +177,6 @@ void Machine<T>::run(const Instruction* code, int count, const Slot* slots, ptrd
     }
 }
 
-bool usable() {
-#if defined(RANVIER_NEEDS_AVX512)
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
-#elif defined(RANVIER_NEEDS_AVX2)
-    return __builtin_cpu_supports("avx2");
-#else
-    return true;
-#endif
-}
-
 }  // namespace
 
 extern const ExecuteFused RANVIER_FUSED_TABLE(RANVIER_VARIANT)[];

@@ -22,6 +22,18 @@ namespace {
 
 constexpr ptrdiff_t BYTES = RANVIER_VARIANT_BYTES;
 
+// Whether this processor has the instructions that the file is compiled for.
+[[maybe_unused]] bool usable() {
+#if defined(RANVIER_NEEDS_AVX512)
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+#elif defined(RANVIER_NEEDS_AVX2)
+    return __builtin_cpu_supports("avx2");
+#else
+    return true;
+#endif
+}
+
 template <class T>
 struct Lanes;
 template <>

@@ -277,17 +277,6 @@ void add(float* acc, const float* other, int64_t n) {
     for (int64_t k = 0; k < n; ++k) acc[k] += other[k];
 }
 
-bool usable() {
-#if defined(RANVIER_NEEDS_AVX512)
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
-#elif defined(RANVIER_NEEDS_AVX2)
-    return __builtin_cpu_supports("avx2");
-#else
-    return true;
-#endif
-}
-
 }  // namespace
 
 extern const Kernels RANVIER_VARIANT;

@@ -177,6 +177,20 @@ def first_time(events: Events | DeviceEvents, start: float | str | None) -> int:
     return microseconds(start, "start")
 
 
+def window_of(
+    events: Events | DeviceEvents, start: float | str | None, duration: float | str | None,
+    *, least: int = 0, beyond: int = 0,
+) -> tuple[int, int]:  # fmt: skip
+    """Give start and span of a window in us.
+
+    Args: least, beyond: without a duration it spans at least so much, and ends so much after the last event.
+    """
+    first = first_time(events, start)
+    if duration is not None:
+        return first, microseconds(duration, "duration")
+    return first, max(int(events.t[-1]) + beyond - first, least) if len(events) else least
+
+
 def _tensor(column: NDArray[np.generic] | Tensor) -> Tensor:
     if isinstance(column, Tensor):
         return column

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ranvier.core.errors import ConfigError, ShapeError
 from ranvier.data import passes
-from ranvier.data.columns import DeviceEvents, add_up, at_least, first_time, host_cells, microseconds, places, positive
+from ranvier.data.columns import DeviceEvents, add_up, at_least, host_cells, microseconds, places, positive, window_of
 from ranvier.data.events import Events
 from ranvier.data.passes import Ruler
 
@@ -48,11 +48,7 @@ class TimeWindows:
     def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Frame the events; returns (T, 2, H, W) float32, T = ceil(duration / window), at least 1."""
         window = microseconds(self.window, "window")
-        start = first_time(events, self.start)
-        if self.duration is None:
-            span = int(events.t[-1]) - start + 1 if len(events) else window
-        else:
-            span = microseconds(self.duration, "duration")
+        start, span = window_of(events, self.start, self.duration, least=1, beyond=1)
         num_frames = max(1, -(-span // window))
         if num_frames * 2 * events.size[0] * events.size[1] > 1 << 31:
             mend = "Frame a part of it (events.between) or use longer windows."
@@ -85,11 +81,7 @@ class NumWindows:
 
     def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Frame the events; returns (num, 2, H, W) float32."""
-        start = first_time(events, self.start)
-        if self.duration is None:
-            span = int(events.t[-1]) - start + 1 if len(events) else 1
-        else:
-            span = microseconds(self.duration, "duration")
+        start, span = window_of(events, self.start, self.duration, least=1, beyond=1)
         return _measure(events, Ruler(True, start, span, self.num, span, self.num), self.values, self.shrink)
 
 

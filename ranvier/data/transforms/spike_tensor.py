@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ranvier.core.errors import ConfigError
-from ranvier.data.columns import DeviceEvents, add_up, at_least, first_time, microseconds, positive
+from ranvier.data.columns import DeviceEvents, add_up, at_least, microseconds, positive, window_of
 from ranvier.data.events import Events
 
 
@@ -88,11 +88,7 @@ class SpikeTensor:
         """Return (B, 2, H, W) float32, on the device of the events."""
         events = DeviceEvents.of(events)
         height, width = events.size
-        start = first_time(events, self.start)
-        if self.duration is not None:
-            span = microseconds(self.duration, "duration")
-        else:
-            span = max(int(events.t[-1]) - start, 1) if len(events) else 1
+        start, span = window_of(events, self.start, self.duration, least=1)
         events = events.between(start, start + span + 1)
         cell, time = events.cells(), (events.t - start).double()
         measure = time / span if self.measure == "time" else torch.ones_like(time)

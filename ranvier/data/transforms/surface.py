@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ranvier.core.errors import ConfigError
-from ranvier.data.columns import DeviceEvents, at_least, first_time, microseconds, positive
+from ranvier.data.columns import DeviceEvents, at_least, microseconds, positive, window_of
 from ranvier.data.events import Events
 
 _NEVER = -(1 << 62)
@@ -47,11 +47,7 @@ class TimeSurface:
         """Return (T, 2, H, W) float32 between 0 and 1, on the device of the events."""
         events = DeviceEvents.of(events)
         height, width = events.size
-        start = first_time(events, self.start)
-        if self.duration is not None:
-            span = microseconds(self.duration, "duration")
-        else:
-            span = max(int(events.t[-1]) - start, 0) if len(events) else 0
+        start, span = window_of(events, self.start, self.duration)
         events = events.between(start, start + span + 1)
         # The first instant that sees an event: the smallest k with (t - start) T <= (k + 1) span.
         instant = (((events.t - start) * self.num + span - 1) // max(span, 1) - 1).clamp_(0, self.num - 1)

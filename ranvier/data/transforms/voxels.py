@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ranvier.core.errors import ConfigError
 from ranvier.data import passes
-from ranvier.data.columns import DeviceEvents, at_least, first_time, host_cells, microseconds, on_host, positive
+from ranvier.data.columns import DeviceEvents, at_least, host_cells, on_host, positive, window_of
 from ranvier.data.events import Events
 
 Polarity = Literal["signed", "split"]
@@ -51,11 +51,7 @@ class Voxels:
     def __call__(self, events: Events | DeviceEvents) -> Tensor:
         """Return (B, 1, H, W) signed, or (B, 2, H, W) split, float32, on the device of the events."""
         height, width = events.size
-        start = first_time(events, self.start)
-        if self.duration is not None:
-            span = microseconds(self.duration, "duration")
-        else:
-            span = max(int(events.t[-1]) - start, 0) if len(events) else 0
+        start, span = window_of(events, self.start, self.duration)
         if self.duration is not None or self.start is not None:
             events = events.between(start, start + span + 1)
         channels = 2 if self.polarity == "split" else 1
