@@ -41,6 +41,11 @@ def chat(config, seed, progress):
     print('{"figures": {"heads": 7}}', flush=True)
     return toss(config, seed, progress)
 
+def count_threads(config, seed, progress):
+    import torch
+
+    return {"heads": config.bias, "threads": torch.get_num_threads()}
+
 base = dict(sentence="A loaded coin shows heads.", measure=toss, passes=lambda m: m["heads"] > 0.8,
             config=Coin(), control=Coin(bias=0.5), published={"heads": "91 %", "coins": "3"})
 SYSTEM = replace(STBP, name=__name__, claim=Claim(**{**base, **dict(CHANGES)}))

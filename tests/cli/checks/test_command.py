@@ -94,6 +94,13 @@ def test_an_open_claim_is_no_failure_and_shows_its_note(shell, coin):
     assert "Seen: 0.9 of 100 tosses." in result.stdout
 
 
+def test_each_measuring_process_has_one_thread(shell, coin, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    coin("counted", measure="count_threads")
+    measured = json.loads(shell("check", "counted", "--jobs", "1", "--json").stdout)["measured"]
+    assert [m["threads"] for m in measured] == [1, 1, 1]
+
+
 def test_what_a_system_prints_is_not_taken_for_an_answer(shell, coin):
     coin("chatty", measure="chat")
     assert json.loads(shell("check", "chatty", "--json").stdout)["measured"][0]["heads"] == 0.9
