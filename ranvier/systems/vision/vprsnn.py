@@ -346,6 +346,7 @@ def besides(config: Config) -> dict[str, tuple[Config, tuple[str, ...]]]:
     """List what is measured besides: name, what is measured, and which of its figures are given."""
     if config.beside is None:
         return {}
+    asked: dict[str, tuple[Config, tuple[str, ...]]]
     asked = {part: (pairs(config, part), OF_PAIRS) for part in config.beside.pairs}
     alone = replace(config, beside=None)
     for experts in config.beside.experts:
