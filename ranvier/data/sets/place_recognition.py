@@ -14,8 +14,8 @@ from ranvier.data.sets import arrays
 from ranvier.data.sets.source import Pack, Source, find, pack_of
 
 PACK = "place_recognition.npz"
-PARTS = ("gardens_point", "sped", "essex3in1")
 Part = Literal["gardens_point", "sped", "essex3in1"]
+PARTS: tuple[Part, ...] = ("gardens_point", "sped", "essex3in1")
 SOURCE = Source(
     name="place_recognition",
     title="Place recognition pairs (Gardens Point, SPED, ESSEX3IN1)",

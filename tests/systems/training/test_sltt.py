@@ -93,6 +93,36 @@ def test_measuring_twice_gives_the_same_and_bptt_is_its_own_measure():
     assert control["accuracy"] == pytest.approx(first["accuracy"] + first["gap"])
 
 
+def test_comparing_trains_by_each_rule_from_the_same_seed(monkeypatch):
+    seen = []
+    whole = sltt._trainer
+
+    def noted(config):
+        seen.append(config)
+        return whole(config)
+
+    monkeypatch.setattr(sltt, "_trainer", noted)
+    images = replace(TINY, limit=15, seed=3)
+    monkeypatch.setattr(sltt, "CIFAR10_SMALL", images)
+    found = sltt.measure(replace(TINY, compare=True), 4, lambda fraction, words: None)
+    few = replace(images, seed=4, num_backward=2)
+    assert seen[-4:] == [
+        replace(TINY, compare=True, seed=4, num_backward=2), replace(images, seed=4), few,
+        replace(few, num_backward=None, rule="bptt"),
+    ]  # fmt: skip
+    plain = sltt.measure(replace(images, seed=4, rule="bptt"), 4, lambda fraction, words: None)
+    assert found["cifar10_bptt"] == plain["accuracy"]
+    assert {"few", "cifar10", "cifar10_few", "accuracy", "gap"} <= set(found)
+
+
+def test_a_rule_that_learns_no_images_does_not_pass():
+    good = {"slope": 0.0, "gap": 0.0, "accuracy": 0.9, "cifar10": 0.5, "cifar10_few": 0.48, "cifar10_bptt": 0.51}
+    passes = sltt.SYSTEM.claim.passes
+    assert passes(good)
+    for worse in ({"cifar10": 0.46}, {"cifar10_few": 0.44}, {"cifar10": 0.39, "cifar10_bptt": 0.39}):
+        assert not passes(good | worse)
+
+
 def test_a_training_leaves_results_and_weights_that_can_be_streamed(tmp_path):
     run = Run.create(tmp_path / "run", name="sltt", config={})
     assert sltt.train(TINY, run.folder, quiet) == ""
@@ -144,5 +174,5 @@ def test_impossible_options_are_refused(changes, message):
 
 def test_the_control_differs_from_the_claim_by_the_mechanism_only():
     claim = sltt.SYSTEM.claim
-    assert replace(claim.control, rule="sltt") == claim.config
+    assert replace(claim.control, rule="sltt", compare=True) == claim.config
     assert replace(claim.fast.control, rule="sltt") == claim.fast.config

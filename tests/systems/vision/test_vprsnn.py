@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ranvier.core.errors import ConfigError, DataError
+from ranvier.data.sets import place_recognition
 from ranvier.data.sets.route import Route
 from ranvier.nn.stream import Stream
 from ranvier.rules import Arrivals
@@ -13,11 +14,11 @@ from ranvier.runs import Run
 from ranvier.systems import load
 from ranvier.systems.config import override, to_plain
 from ranvier.systems.vision import vprsnn
-from ranvier.systems.vision.vprsnn import Config, Rates, Readout
+from ranvier.systems.vision.vprsnn import Beside, Config, Rates, Readout
 
 TINY = Config(
     side=8, experts=3, places=2, neurons=6, rates=Rates(steps=60), longest=3.0, total=40.0, tau_e=2.0, t_mute=0.0, nu_post=0.3,
-    epochs=1, route=Route(side=16),
+    epochs=1, route=Route(side=16), calibration=2,
 )  # fmt: skip
 
 
@@ -114,10 +115,73 @@ def test_measuring_twice_gives_the_same_and_the_control_recovers_nothing():
     assert first == again
     assert first["rate"] > 0
     assert first["energy_nj"] > 0
+    claim = load("vprsnn").claim
+    assert claim.control == replace(claim.config, regularise=False, beside=None) == claim.fast.control
+    good = {"recall_1": 0.62, "naive": 0.4, "own": 0.8}
+    good |= {f"ensemble_240_{figure}": value for figure, value in good.items()}
+    assert claim.passes(good)
+    for worse in ({"recall_1": 0.55}, {"own": 0.45}, {"ensemble_240_recall_1": 0.55}, {"ensemble_240_own": 0.45}):
+        assert not claim.passes(good | worse)
     control = vprsnn.measure(replace(TINY, regularise=False), 3, silent)
     assert control["recovered"] == 0
     assert control["recall_1"] == control["naive"] == first["naive"]
-    assert not load("vprsnn").claim.passes(control)
+    assert not claim.passes(control)
+
+
+def test_recorded_places_count_frames_and_not_places(monkeypatch):
+    seen = np.random.default_rng(0).integers(0, 256, (7, 1, 16, 16), np.uint8)
+    frames = np.array([0, 1, 4, 5, 6, 9, 20])
+    monkeypatch.setattr(
+        place_recognition, "load", lambda part: place_recognition.Places(seen, seen[::-1].copy(), frames)
+    )
+    config = replace(TINY, views="gardens_point", tolerance=2)
+    views = vprsnn.look(config)
+    assert views.reference_VPN.shape == (1, 6, 64)
+    assert views.position_P.tolist() == [0, 1, 4, 5, 6, 9]
+    # Each place has a neuron of its own, and every query fires that of place 3, frame 5.
+    readout = Readout(torch.arange(6).view(3, 2), torch.ones(3, 2, dtype=torch.int64))
+    responses = torch.zeros(6, 3, 2)
+    responses[:, 1, 1] = 1
+    found = vprsnn.judge(config, views, readout, float("inf"), responses)
+    assert found["recall_1"] == 3 / 4  # frames 4, 5 and 6; 9 is too far, and 0 and 1 calibrate
+    assert found["recall_full_precision"] == 0
+
+
+def test_baselines_that_see_the_same_views_again_are_perfect():
+    views = vprsnn.look(TINY)
+    same = views._replace(reference_VPN=torch.stack([views.query_PN.roll(1, 0), views.query_PN]))
+    readout = Readout(torch.zeros(3, 6, dtype=torch.int64), torch.zeros(3, 6, dtype=torch.int64))
+    found = vprsnn.judge(TINY, same, readout, float("inf"), torch.zeros(6, 3, 6))
+    assert found["recall_1"] == 0
+    ties = [found[name] for name in ("sad", "sad_full_precision", "vlad", "vlad_full_precision")]
+    assert ties == [0, 0, 0, 0]  # the best view was seen at two places
+    same = views._replace(reference_VPN=views.query_PN[None])
+    found = vprsnn.judge(TINY, same, readout, float("inf"), torch.zeros(6, 3, 6))
+    assert [found[name] for name in ("sad", "sad_full_precision", "vlad", "vlad_full_precision")] == [1, 1, 1, 1]
+
+
+def test_the_one_network_has_the_neurons_of_all_experts_and_the_same_route():
+    config = replace(TINY, beside=Beside(pairs=("sped",), experts=(2, 4), single=(4,)))
+    asked = {name: other for name, (other, _) in vprsnn.besides(config).items()}
+    assert list(asked) == ["sped", "ensemble_4", "ensemble_8", "single_8"]
+    assert (asked["sped"].views, asked["sped"].experts, asked["sped"].tolerance) == ("sped", 273, 0)
+    many, one = (vprsnn.build(asked[name])["groups"] for name in ("ensemble_8", "single_8"))
+    assert many.weight.shape == (4, 6, 64)
+    assert one.weight.shape == (1, 24, 64)
+    assert torch.equal(vprsnn.look(asked["ensemble_8"]).query_PN, vprsnn.look(asked["single_8"]).query_PN)
+    assert vprsnn.besides(TINY) == {}
+
+
+def test_what_is_measured_besides_is_what_it_is_alone():
+    beside = Beside(pairs=(), experts=(4,), single=(4,))
+    found = vprsnn.measure(replace(TINY, beside=beside), 3, silent)
+    alone = vprsnn.measure(replace(TINY, experts=4), 3, silent)
+    single = vprsnn.measure(replace(TINY, experts=1, places=8, neurons=24), 3, silent)
+    for figure in vprsnn.OF_ROUTES:
+        assert found[f"ensemble_8_{figure}"] == alone[figure]
+        assert found[f"single_8_{figure}"] == single[figure]
+    assert single["own"] == single["naive"]
+    assert vprsnn.measure(TINY, 3, silent).items() <= found.items()
 
 
 def test_a_run_leaves_results_and_goes_on_to_the_same_bits(tmp_path):
@@ -136,6 +200,8 @@ def test_a_run_leaves_results_and_goes_on_to_the_same_bits(tmp_path):
 
 
 def test_options_reach_the_nested_parts():
+    large = override(vprsnn.SYSTEM.claim.config, ["beside.single=[4]", "beside.pairs=[sped]"])
+    assert large.beside == Beside(pairs=("sped",), single=(4,))
     config = override(Config(), ["rates.steps=20", "route.drift=1.0", "epochs=3"])
     assert (config.rates.steps, config.route.drift, config.epochs) == (20, 1.0, 3)
 
@@ -151,7 +217,7 @@ def test_shared_views_are_asked_for_by_name(monkeypatch, tmp_path):
     ("options", "text"),
     [
         ({"experts": 0}, "vprsnn: experts: expected at least 1, got 0."),
-        ({"calibration": 6}, "vprsnn: calibration: expected at least 1 expert to calibrate on, and fewer than experts, got 6."),
+        ({"calibration": 60}, "vprsnn: calibration: expected at least 1 place to calibrate on, and fewer than there are, got 60."),
         ({"total": 0.0}, "vprsnn: expected total > 0, longest >= 0 and tolerance >= 0, got 0.0, 10.0, 0."),
     ],
 )  # fmt: skip
