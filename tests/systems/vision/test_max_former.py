@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ranvier.core.errors import ConfigError
-from ranvier.nn import Sequential, observe
+from ranvier.nn import Sequential, Spiking, observe
 from ranvier.systems.config import override
 from ranvier.systems.vision import max_former as system
 from ranvier.systems.vision.classifier import NEURON
@@ -93,6 +93,17 @@ def test_behind_the_first_convolution_every_product_sees_spikes():
     others = {name: set(x.unique().tolist()) for name, x in seen.items() if name != first}
     assert all(values <= {0.0, 1.0} for values in others.values()), others
     assert sum(1.0 in values for values in others.values()) >= len(others) / 2
+
+
+@pytest.mark.parametrize(
+    ("net", "means_spikes"),
+    [(TINY.net, False), (system.Net(kind="resnet", blocks=(1, 1, 1), widths=(4, 8, 8, 12)), True)],
+)
+def test_a_resnet_means_spikes_over_space_and_a_former_currents(net, means_spikes):
+    head = system.network(net, channels=3, num_classes=5)["head"]
+    at = next(place for place, layer in enumerate(head) if isinstance(layer, torch.nn.AdaptiveAvgPool2d))
+    assert any(isinstance(layer, Spiking) for layer in list(head)[:at]) == means_spikes
+    assert any(isinstance(layer, Spiking) for layer in list(head)[at:]) != means_spikes
 
 
 def test_embeddings_pool_currents_and_not_spikes():
