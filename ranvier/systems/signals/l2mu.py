@@ -33,10 +33,11 @@ from ranvier.kernels.sparse.weights import Precision
 from ranvier.measure import About, neurobench, operations
 from ranvier.neurons import PLIF
 from ranvier.nn import L2MU, LMU, Sequential, Spiking, encode
+from ranvier.nn.inference import compile_for_inference
 from ranvier.rules import BPTT
 from ranvier.systems import supervised
 from ranvier.systems.signals.activities import CLASSES, STEP_MS, STEPS, Task, motions
-from ranvier.systems.signals.edge import Edge, pruned
+from ranvier.systems.signals.edge import pruned
 from ranvier.train import AdamW, OneCycle, Train, Trainer
 from ranvier.train.losses import CountCrossEntropy, Objective
 
@@ -202,7 +203,7 @@ def compressed(net: Sequential, trainer: Trainer) -> dict[str, float]:
     for inputs_TB, targets_B in trainer.test.batches(0):
         count += len(targets_B)
         for name, (variant, weights) in variants.items():
-            edge = Edge(variant, weights=weights, batch=len(targets_B))
+            edge = compile_for_inference(variant, weights=weights, crossover=1.0).stream(batch=len(targets_B))
             right[name] += int((trainer.loss.decide(edge.run(inputs_TB)) == targets_B).sum())
             size = edge.weight_bytes
     return {name: hits / count for name, hits in right.items()} | {"footprint_int8": float(size)}

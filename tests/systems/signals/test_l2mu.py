@@ -10,11 +10,12 @@ import torch
 from ranvier.core.errors import ConfigError
 from ranvier.measure import neurobench, operations
 from ranvier.nn import L2MU
+from ranvier.nn.inference import compile_for_inference
 from ranvier.report import Results
 from ranvier.runs import Run
 from ranvier.systems.config import override
 from ranvier.systems.signals import activities, l2mu
-from ranvier.systems.signals.edge import Edge, pruned
+from ranvier.systems.signals.edge import pruned
 from ranvier.train import Train
 
 TINY = replace(
@@ -153,16 +154,16 @@ def test_on_the_edge_it_answers_as_the_network(weights):
     net, x = lively(), windows()
     with torch.no_grad():
         expected = net(x)
-    edge = Edge(net, weights=weights, batch=12)
-    found = edge.run(x)
+    edge = compile_for_inference(net, weights=weights, crossover=1.0)
+    found, _ = edge.run(x)
     assert 0.02 < expected.mean() < 0.9
     # Thresholds merged into weights round differently; a spike that meets its threshold may move.
     assert (found != expected).float().mean() <= (1e-3 if weights == "float32" else 0.15)
-    edge = Edge(net, weights=weights, batch=12)
-    edge.run(x[:9])
-    state, rest = edge.state, edge.run(x[9:])
-    edge.state = state
-    assert torch.equal(edge.run(x[9:]), rest)
+    stream = edge.stream(batch=12)
+    stream.run(x[:9])
+    state, rest = stream.state, stream.run(x[9:])
+    stream.state = state
+    assert torch.equal(stream.run(x[9:]), rest)
     assert torch.equal(rest, found[9:])
 
 
@@ -181,10 +182,6 @@ def test_pruning_leaves_the_largest_weights_and_the_memory():
         assert before[kept].abs().min() >= before[~kept].abs().max()
     with pytest.raises(ConfigError, match=r"^pruned\.share: expected a share in \[0, 1\), got 1"):
         pruned(net, 1)
-    with pytest.raises(
-        ConfigError, match=r'^Edge: expected a network whose "unit" is an L2MU, got layers unit, readout'
-    ):
-        Edge(l2mu.build(replace(TINY, unit="lmu")))
 
 
 def test_a_run_leaves_results_and_a_network_that_streams(tmp_path):
