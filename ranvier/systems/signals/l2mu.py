@@ -60,7 +60,8 @@ class Config:
         num_train, num_test: drawn windows. limit: only so many real windows of each split, None: all.
         gain: of a spike in the cross-entropy of counts. asked: only so many steps at the end are counted, None: all.
         compare: whether ``measure`` trains the unit of numbers too, and judges the compressed variants.
-        ablate: whether it trains the unit without memory too.
+        ablate: whether it trains the unit without memory too. cue: whether it trains both units, with and without
+            memory, on the drawn task "cue" too, by the recipe ``CUE``.
     """
 
     seed: int = 0
@@ -83,6 +84,7 @@ class Config:
     batch_size: int = 128
     compare: bool = True
     ablate: bool = False
+    cue: bool = False
     train: Train = field(
         default_factory=lambda: Train(
             epochs=10, optimiser=AdamW(lr=5e-3, weight_decay=0.0), schedule=OneCycle(peak=0.2), clip=1.0
@@ -171,12 +173,16 @@ def measure(config: Config, seed: int, progress: Progress) -> Measured:
         sample), "footprint" (bytes); "rate"; "energy_nj". With ``compare``, "lmu", accuracy of the unit of numbers, and
         "int8", "pruned" and "pruned_int8", accuracies event-driven with weights of 8 bits, without the smallest fifth
         of the weights, and with both, and "footprint_int8". With ``ablate``, "memoryless", that of the unit whose
-        memory nobody hears.
+        memory nobody hears. With ``cue``, on that task, "cue", "cue_memoryless", "cue_lmu" and "cue_lmu_memoryless".
     """
     config = replace(config, seed=seed)
     others = {"lmu": replace(config, unit="lmu")} if config.compare else {}
     if config.ablate:
         others["memoryless"] = replace(config, memory=False)
+    if config.cue:
+        spiking = replace(CUE, seed=seed)
+        units = {"cue": spiking, "cue_lmu": replace(spiking, unit="lmu")}
+        others |= units | {f"{name}_memoryless": replace(one, memory=False) for name, one in units.items()}
     parts = 1 + len(others)
     trainer = _trainer(config)
     last = supervised.fit(trainer, lambda fraction, words: progress(fraction / parts, words))
@@ -265,7 +271,7 @@ def holds(measured: Measured) -> bool:
 
 
 SHORT = Train(epochs=5, optimiser=AdamW(lr=1e-2, weight_decay=0.0), schedule=OneCycle(peak=0.2), clip=1.0)
-CLAIM = replace(Config(), batch_size=256, train=SHORT)
+CLAIM = replace(Config(), batch_size=256, train=SHORT, ablate=True, cue=True)
 FAST = replace(Config(), task="waves", encoders=48, hidden=48, num_test=512, train=replace(Config().train, epochs=8))
 # The class is told in the first 14 steps and asked in the last 15: see docs/systems/l2mu.md.
 CUE = replace(FAST, task="cue", theta=30.0, asked=15)
@@ -290,8 +296,13 @@ SYSTEM = System(
         measure=measure,
         passes=holds,
         config=CLAIM,
-        control=replace(CLAIM, encoder="rate", compare=False),
-        minutes=1.5,
+        control=replace(CLAIM, encoder="rate", compare=False, ablate=False, cue=False),
+        note="The memory adds nothing on these windows, which the unit without it tells as well (memoryless). The "
+        "drawn task cue needs a memory: there the unit of numbers learns with its memory and not without "
+        "(cue_lmu, cue_lmu_memoryless), and the unit of spikes does not learn with either (cue, "
+        "cue_memoryless; chance is 0.14). The unit of numbers has the recipe of the unit of spikes: read the "
+        "claim as not worse, not as better.",
+        minutes=6.0,
         # Drawn motions are so plain that coins tell them apart; a delta code hears no posture.
         fast=Fast(
             config=FAST,
