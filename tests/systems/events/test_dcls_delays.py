@@ -140,6 +140,18 @@ def test_measuring_twice_gives_the_same_figures_and_delays_move():
     assert first["energy_nj"] > 0
 
 
+def test_delays_have_a_learning_rate_of_their_own_and_grow_narrow():
+    teacher = system.trainer(replace(TINY, train=Train(epochs=4)))
+    layer = teacher.net.get_submodule("delayed1")
+    first = layer.width.item()
+    teacher.fit()
+    assert first == 3.0
+    assert layer.width.item() == pytest.approx(0.23)
+    moved = {lr: system.measure(replace(TINY, delay_lr=lr), 1, lambda *_: None)["moved"] for lr in (0.0, 10.0, 100.0)}
+    assert moved[0.0] == 0
+    assert moved[100.0] > 5 * moved[10.0]
+
+
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated")  # torch 2.13 warns of how dynamo itself does it
 def test_it_compiles_to_one_graph():
     net = system.build(TINY)

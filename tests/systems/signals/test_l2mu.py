@@ -184,6 +184,27 @@ def test_pruning_leaves_the_largest_weights_and_the_memory():
         pruned(net, 1)
 
 
+def test_each_compressed_variant_is_what_it_is_called(monkeypatch):
+    net, ran = lively(), []
+    compiled = l2mu.compile_for_inference
+    monkeypatch.setattr(l2mu, "compile_for_inference", lambda v, **how: (ran.append((v, how)), compiled(v, **how))[1])
+    found = l2mu.compressed(net, l2mu._trainer(TINY))
+    assert set(found) == {"int8", "pruned", "pruned_int8", "footprint_int8"}
+    assert [how["weights"] for _, how in ran] == ["int8", "float32", "int8"]
+    zeros = [float((v[2].hidden.weight == 0).float().mean()) for v, _ in ran]
+    assert zeros == pytest.approx([0, 0.2, 0.2], abs=0.02)
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_options_of_resets_and_of_what_is_asked_reach_their_parts(late):
+    config = replace(TINY, late_reset=late, asked=7)
+    net = l2mu.build(config)
+    wanted = "after_leak" if late else "spike"
+    populations = [net[1], net[4], *(net[2].population(name) for name in "umh")]
+    assert [layer.neuron.reset_at for layer in populations] == [wanted] * 5
+    assert l2mu._trainer(config).loss.last == 7
+
+
 def test_a_run_leaves_results_and_a_network_that_streams(tmp_path):
     assert l2mu.train(TINY, Run.create(tmp_path / "run", name="l2mu", config={}).folder, quiet) == ""
     assert "LIF populations" in Results.read(tmp_path / "run" / "results.json").title
