@@ -98,7 +98,7 @@ def control(config: Config) -> Config:
 SPOKEN = Config(
     task="fsdd", memory=50, channels=32, steps=50, num_train=12000, num_test=1000, batch_size=32, dropout=0.2, fit=None,
     further=(), train=Train(epochs=8, optimiser=AdamW(lr=7e-3, weight_decay=0.0), schedule=Cosine(), clip=1.0),
-    rival=Train(epochs=16, optimiser=AdamW(lr=5e-3, weight_decay=0.0), schedule=Cosine(), clip=1.0),
+    rival=Train(epochs=8, optimiser=AdamW(lr=5e-3, weight_decay=0.0), schedule=Cosine(), clip=1.0),
 )  # fmt: skip
 """Sums of spoken digits, half a second each: the paper's SHD-Adding, made from recordings that can be had."""
 

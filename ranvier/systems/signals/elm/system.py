@@ -212,7 +212,7 @@ SYSTEM = System(
         "are copied almost as well by 5 units; a rise at each size had been asked for first and failed. Pixel"
         " by pixel, what is needed is a memory of more than two steps, not of hundreds: units that forget "
         "within 20 steps in the place of two reached 0.79 at seed 0, as much as slow ones. The LSTM has "
-        "recipes of its own, longer than the ELM's for the sums.",
+        "recipes of its own, longer than the ELM's for the motifs.",
         minutes=12.0,
         fast=Fast(
             config=FAST,
