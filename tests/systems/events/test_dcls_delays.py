@@ -80,6 +80,7 @@ def test_the_control_learns_about_as_many_numbers_and_no_delay():
     assert sum(p.numel() for p in none.values()) == pytest.approx(sum(p.numel() for p in learned.values()), rel=0.1)
     assert any(name.endswith("delay") for name in learned)
     assert not any(name.endswith("delay") for name in none)
+    assert [system.build(claim.control)[name].max_delay for name in ("delayed1", "readout")] == [0, 0]
     fixed = system.build(system.FIXED)
     assert fixed["delayed1"].delays().unique().numel() > 10
     assert not any(name.endswith("delay") for name, _ in fixed.named_parameters())
