@@ -220,7 +220,8 @@ def test_it_saves_and_loads(tmp_path):
     assert torch.equal(other(windows()), lively()(windows()))
 
 
-def test_measuring_twice_gives_the_same():
+def test_measuring_twice_gives_the_same(monkeypatch):
+    monkeypatch.setattr(l2mu, "CUE", replace(TINY, task="cue", asked=15))
     first, second = (dict(l2mu.measure(TINY, 3, quiet)) for _ in range(2))
     assert first == second
     assert set(first) == {"accuracy", "rate", "macs_inside", "sparsity", "acs", "footprint", "energy_nj"}
@@ -229,6 +230,9 @@ def test_measuring_twice_gives_the_same():
     variants = {"int8", "pruned", "pruned_int8"}
     assert set(more) - set(first) == {"lmu", "memoryless", "footprint_int8", *variants}
     assert {name: more[name] for name in first} == first
+    assert set(l2mu.measure(replace(TINY, cue=True), 3, quiet)) - set(first) == {
+        "cue", "cue_memoryless", "cue_lmu", "cue_lmu_memoryless"
+    }  # fmt: skip
     assert more["footprint_int8"] < 0.5 * more["footprint"]  # biases and thresholds stay as they are
 
 
