@@ -22,8 +22,9 @@ from ranvier.kernels.sparse.weights import Precision
 from ranvier.measure import footprint
 from ranvier.measure.turns import ratios, take_turns
 from ranvier.nn import Sequential
+from ranvier.nn.inference import EventStream, compile_for_inference
 from ranvier.systems.signals import activities, l2mu
-from ranvier.systems.signals.edge import Edge, pruned
+from ranvier.systems.signals.edge import pruned
 from ranvier.train import Train
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8")
@@ -47,8 +48,11 @@ def measure(name: str, net: Sequential, rounds: int) -> dict[str, Any]:
     """Time one size; microseconds a step, shares of the dense stream, bytes of weights."""
     x_TBC = activities.motions("waves", "test", count=1, limit=None, seed=1)[0]
     stream = net.stream(batch=1)
-    edges = {precision: Edge(net, weights=precision) for precision in PRECISIONS}
-    edges["int8, pruned"] = Edge(pruned(net, l2mu.PRUNED))
+    edges: dict[str, EventStream] = {
+        p: compile_for_inference(net, weights=p, crossover=1.0).stream() for p in PRECISIONS
+    }
+    thin = compile_for_inference(pruned(net, l2mu.PRUNED), weights="int8", crossover=1.0)
+    edges["int8, pruned"] = thin.stream()
     calls = {"dense torch": whole_window(stream, x_TBC)}
     calls |= {key: whole_window(edge, x_TBC) for key, edge in edges.items()}
     timings = take_turns(calls, rounds=rounds)

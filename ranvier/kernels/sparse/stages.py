@@ -118,10 +118,11 @@ class Flatten:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreign:
-    """Something that runs outside, on dense maps. Args: call: from one dense map to the next."""
+    """Something that runs outside, on dense maps. Args: call: from one dense map to the next. form: how, in a word."""
 
     sizes: Sizes
     call: Callable[[Tensor], Tensor] = field(compare=False)
+    form: str = "dense"
 
     def dense(self, x_BHWC: Tensor) -> Tensor:
         """Run it."""

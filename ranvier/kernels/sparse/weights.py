@@ -60,6 +60,12 @@ class Rows:
         return values_NM * (scale_GM if group_N is None else scale_GM[group_N])
 
     @property
+    def used_bytes(self) -> int:
+        """Bytes of weights, scales and biases, without padding."""
+        numbers = self.outputs * self.groups * ((self.scale is not None) + (self.bias is not None))
+        return self.data[:, : self.outputs].numel() * self.data.element_size() + 4 * numbers
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the weights alone."""
         return self.data.nbytes

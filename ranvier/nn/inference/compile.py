@@ -4,25 +4,25 @@ import threading
 import weakref
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ranvier.core.errors import ConfigError, DtypeError, ShapeError, UnknownNameError
-from ranvier.kernels.packed import PackedSpikes
+from ranvier.core.errors import ConfigError, ShapeError, UnknownNameError
 from ranvier.kernels.sparse.native import absence
 from ranvier.kernels.sparse.stages import Convolution, Linear
 from ranvier.kernels.sparse.weights import Precision
 from ranvier.nn.inference.crossover import measure
 from ranvier.nn.inference.explanation import Report, report
+from ranvier.nn.inference.frames import WHERE, as_input, check_frame
 from ranvier.nn.inference.layers import Layer
-from ranvier.nn.inference.lowering import Lowering, check, with_crossover
+from ranvier.nn.inference.lowering import Lowering, check, check_precision, with_crossover
+from ranvier.nn.inference.populations import Populations
 from ranvier.nn.inference.runner import Runner
 from ranvier.nn.inference.stream import EventStream
+from ranvier.nn.lmu import L2MU
 from ranvier.nn.stateful import paths_of
-
-_WHERE = "event-driven network"
 
 
 def compile_for_inference(
@@ -38,9 +38,9 @@ def compile_for_inference(
         print(fast.explain())                          # layer by layer: form, density, crossover, operations
 
     Spikes go from layer to layer as lists. Linear layers, convolutions (stride, padding, dilation, groups, depthwise,
-    transposed; 1d and 2d), pools, ``Spiking``, ``Recurrent`` and ``Delay`` have event-driven forms; batch norms after a
-    product are merged into it, dropout is dropped. Any other layer runs as it is, on dense frames, and ``explain``
-    says why. A product whose input is denser than its crossover runs dense, by torch, in that step.
+    transposed; 1d and 2d), pools, ``Spiking``, ``Recurrent``, ``Delay`` and ``L2MU`` have event-driven forms; norms
+    after a product are merged into it, dropout is dropped. Any other layer runs as it is, on dense frames, and
+    ``explain`` says why. A product whose input is denser than its crossover runs dense, by torch, in that step.
 
     The first frame may hold any finite numbers, such as counts: each adds value times row.
 
@@ -55,10 +55,7 @@ def compile_for_inference(
         steps give the same bits on any processor and with any number of threads. Dense products add in another order
         and differ by rounding, about 1e-6 relative, as do merged norms.
     """
-    if weights not in get_args(Precision):
-        raise UnknownNameError.among(
-            "compile_for_inference.weights", str(weights), get_args(Precision), kind="precision"
-        )
+    check_precision("compile_for_inference.weights", weights)
     named = check(net)
     given = crossover if isinstance(crossover, Mapping) else {}
     for path, value in given.items():
@@ -104,7 +101,7 @@ class EventDriven:
     def run(self, x_TB: Tensor, state: Mapping[str, Any] | None = None) -> tuple[Tensor, dict[str, Any]]:
         """Run a sequence (T, B, ...) from a state; returns the outputs (T, B, ...) and the state after the last."""
         if x_TB.ndim < 3 or x_TB.shape[0] < 1:
-            raise ShapeError(_WHERE, expected="an input (T, B, ...) with T >= 1", got=str(tuple(x_TB.shape)))
+            raise ShapeError(WHERE, expected="an input (T, B, ...) with T >= 1", got=str(tuple(x_TB.shape)))
         x_TB = as_input(x_TB)
         with self._lock:
             runner = self._runner(x_TB.shape[1:])
@@ -126,7 +123,7 @@ class EventDriven:
         runners = [*self._runners.values(), *(s.runner for s in list(self._streams) if s.runner is not None)]
         if not runners:
             mend = "Call it on a frame first: the shape of the frames decides."
-            raise ConfigError(f"{_WHERE}, explain", expected="at least one step", got="none", mend=mend)
+            raise ConfigError(f"{WHERE}, explain", expected="at least one step", got="none", mend=mend)
         return report(runners[-1].layers, [r.counts() for r in runners], "C++" if absence() is None else "plain torch")
 
     @property
@@ -138,9 +135,9 @@ class EventDriven:
         """Lower the layers for frames (B, ...) of that shape."""
         batch, of_frame = shape[0], tuple(shape[1:])
         if batch < 1 or not of_frame or 0 in of_frame:
-            raise ShapeError(_WHERE, expected="a frame (B, ...) with elements", got=str(tuple(shape)))
+            raise ShapeError(WHERE, expected="a frame (B, ...) with elements", got=str(tuple(shape)))
         compiled = absence() is None
-        lowering = Lowering(self._named, of_frame, self.weights)
+        lowering = Lowering(self._named, of_frame, self.weights, forms={L2MU: Populations})
         layers = []
         before = of_frame
         for layer in lowering.run():
@@ -164,23 +161,3 @@ class EventDriven:
         if shape not in self._runners:
             self._runners[shape] = self.make_runner(shape)
         return self._runners[shape]
-
-
-def check_frame(frame_B: Tensor) -> Tensor:
-    """Refuse what is no frame (B, ...). Raises: ShapeError, DtypeError."""
-    if not isinstance(frame_B, Tensor):
-        raise DtypeError(_WHERE, expected="a tensor (B, ...)", got=f"a {type(frame_B).__name__}")
-    if frame_B.ndim < 2:
-        mend = "A batch of one is x.unsqueeze(0)."
-        raise ShapeError(_WHERE, expected="a frame (B, ...)", got=str(tuple(frame_B.shape)), mend=mend)
-    return frame_B
-
-
-def as_input(x: Tensor) -> Tensor:
-    """Turn what is given into contiguous float32. Raises: DtypeError."""
-    if x.is_complex():
-        raise DtypeError(_WHERE, expected="real numbers", got=str(x.dtype))
-    if x.device.type != "cpu":
-        raise ConfigError(_WHERE, expected="frames in main memory", got=str(x.device), mend="Move them by .cpu().")
-    plain = x.dense() if isinstance(x, PackedSpikes) else x
-    return plain.detach().to(torch.float32).contiguous()

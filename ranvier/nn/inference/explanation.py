@@ -12,7 +12,8 @@ class LayerReport:
     """One layer.
 
     Args:
-        path, title: its place and kind. form: how it ran last: "scatter", "gather", "dense", or what became of it.
+        path, title: its place and kind. form: how it ran last: "scatter", "gather", "dense", "populations"
+            (event-driven parts whose operations are not counted here), or what became of it.
         density: share of its inputs that were events, over all steps. crossover: density above which its product is
             dense; None where there is none. events, synops: a step, on average. steps: how many were seen. dense_steps:
             how many of them were dense. note: reasons.
@@ -77,7 +78,7 @@ def _report(layer: Layer, counts: list[Counts]) -> LayerReport:
     if stage is None:
         form = "-"
     elif isinstance(stage, Foreign):
-        form = "dense"
+        form = stage.form
     elif isinstance(stage, Neurons) and stage.recurrence is None:
         form = "neurons"
     else:

@@ -1,7 +1,8 @@
 """From a network and the shape of its frames to event-driven layers. Axes: C channels, M outputs."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.lazy import LazyModuleMixin
 
-from ranvier.core.errors import ConfigError, DtypeError, NonFiniteError, TraceError
+from ranvier.core.errors import ConfigError, DtypeError, NonFiniteError, TraceError, UnknownNameError
 from ranvier.core.neuron import Neuron
 from ranvier.core.params import bind
 from ranvier.kernels.dispatch import rest
@@ -21,9 +22,10 @@ from ranvier.kernels.sparse.weights import Precision, Rows
 from ranvier.nn.delay import Delay as DelayLayer
 from ranvier.nn.dropout import Dropout
 from ranvier.nn.inference.layers import Kept, KeptDelay, Layer
-from ranvier.nn.inference.outside import Outsider
+from ranvier.nn.inference.outside import Outsider, Stranger
 from ranvier.nn.inference.products import CONVOLUTIONS, POOLS, Misfit, convolution, linear, merged, pooling
 from ranvier.nn.learned import live
+from ranvier.nn.lmu import L2MU
 from ranvier.nn.recurrent import Recurrent
 from ranvier.nn.sequential import Sequential
 from ranvier.nn.spiking import Spiking
@@ -31,6 +33,7 @@ from ranvier.nn.stateful import is_compiled
 from ranvier.nn.tdbn import TdBN
 
 Named = list[tuple[str, nn.Module]]
+Form = Callable[[str, Any, tuple[int, ...], Precision], Stranger]  # from path, layer, shape of its input, weights
 
 
 def unroll(net: nn.Module, path: str = "") -> Named:
@@ -56,7 +59,7 @@ def check(net: nn.Module) -> Named:
     if is_compiled(net):
         mend = "Give it the network that was compiled."
         raise ConfigError(where, expected="a network as it was built", got="a compiled one", mend=mend)
-    known = (Sequential, nn.Sequential, Spiking, Recurrent, DelayLayer, nn.Linear, *CONVOLUTIONS, *POOLS)
+    known = (Sequential, nn.Sequential, Spiking, Recurrent, DelayLayer, L2MU, nn.Linear, *CONVOLUTIONS, *POOLS)
     if not isinstance(net, known):
         mend = "Hold its layers in a ranvier.nn.Sequential; modules of your own inside it run dense."
         raise ConfigError(where, expected="a chain of layers", got=f"a {type(net).__name__}", mend=mend)
@@ -76,16 +79,27 @@ def check(net: nn.Module) -> Named:
     return unroll(net)
 
 
+def check_precision(where: str, weights: Any) -> None:
+    """Refuse what is no precision of weights. Raises: UnknownNameError."""
+    if weights not in get_args(Precision):
+        raise UnknownNameError.among(where, str(weights), get_args(Precision), kind="precision")
+
+
 class Lowering:
     """Turns the layers of a network into stages, one after the other.
 
-    Args: named: the layers. shape: of a frame, without batch. precision: of weights.
+    Args:
+        named: the layers. shape: of a frame, without batch. precision: of weights.
+        forms: of layers that are networks of event-driven parts, {type: what makes them}.
     """
 
-    def __init__(self, named: Named, shape: tuple[int, ...], precision: Precision) -> None:
+    def __init__(
+        self, named: Named, shape: tuple[int, ...], precision: Precision, *, forms: Mapping[type, Form] | None = None
+    ) -> None:
         self.named, self.shape, self.precision = named, shape, precision
+        self.forms = forms or {}
         self.layers: list[Layer] = []
-        self.outsiders: list[Outsider] = []
+        self.outsiders: list[Stranger] = []
         self._flat_of: tuple[int, ...] | None = None  # the map that the present input is, flattened in name only
         self._merged: dict[str, str] = {}
 
@@ -116,12 +130,16 @@ class Lowering:
                 self._neurons(path, module)
             elif type(module) is DelayLayer:
                 self._delay(path, module)
+            elif type(module) in self.forms:
+                self._outside(path, module, self.forms[type(module)](path, module, self.shape, self.precision), "")
             else:
                 raise Misfit("there is no event-driven form of it")
         except Misfit as reason:
-            outsider = Outsider(path, module, self.shape)
-            self.outsiders.append(outsider)
-            self._add(path, module, outsider.stage(), outsider.shape, note=f"runs dense: {reason}")
+            self._outside(path, module, Outsider(path, module, self.shape), f"runs dense: {reason}")
+
+    def _outside(self, path: str, module: nn.Module, outsider: Stranger, note: str) -> None:
+        self.outsiders.append(outsider)
+        self._add(path, module, outsider.stage(), outsider.shape, note=note)
 
     def _add(
         self, path: str, module: nn.Module, stage: Any = None, shape: tuple[int, ...] | None = None, *, note: str = "",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,32 @@ from ranvier.kernels.sparse.sizes import from_last, sizes_of, to_last
 from ranvier.kernels.sparse.stages import Foreign
 from ranvier.nn.folding import sees_time
 from ranvier.nn.stateful import Stateful, run
+
+
+class Stranger(Protocol):
+    """A layer that does its work outside the session and keeps its state itself."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of its output, without batch."""
+        ...
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of its weights in use."""
+        ...
+
+    def stage(self) -> Foreign:
+        """Make its stage."""
+        ...
+
+    def give(self) -> dict[str, Any]:
+        """Return the states inside, {path in the network: state}."""
+        ...
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """Continue from the states in ``state`` that lie inside; none of them is rest."""
+        ...
 
 
 class Outsider:
@@ -32,6 +58,11 @@ class Outsider:
         self.state = None
         if not self.shape or 0 in self.shape:
             raise self._stranger(f"an output of shape {self.shape}")
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of all its parameters."""
+        return sum(p.nbytes for p in self.layer.parameters())
 
     def stage(self) -> Foreign:
         """Make its stage."""

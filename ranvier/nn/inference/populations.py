@@ -1,5 +1,6 @@
 """An ``L2MU`` that touches only the weights of neurons that fired. Axes: T time, B batch, X inputs, N hidden."""
 
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -7,9 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from ranvier.core.errors import ConfigError
-from ranvier.kernels.sparse.stages import Linear
+from ranvier.kernels.sparse.native import absence
+from ranvier.kernels.sparse.sizes import from_last, sizes_of, to_last
+from ranvier.kernels.sparse.stages import Foreign, Linear
 from ranvier.kernels.sparse.weights import Precision
-from ranvier.nn.inference.compile import as_input, compile_for_inference
+from ranvier.nn.inference.frames import as_input
+from ranvier.nn.inference.lowering import Lowering, check, check_precision, with_crossover
+from ranvier.nn.inference.runner import Runner
 from ranvier.nn.inference.stream import EventStream
 from ranvier.nn.lmu import L2MU
 from ranvier.nn.sequential import Sequential
@@ -18,15 +23,16 @@ _PARTS = {"u": "encode", "m": "memory", "h": "hidden"}
 
 
 class EventL2MU:
-    """A trained ``L2MU`` in event-driven form, with explicit state; layers beside it go to ``compile_for_inference``.
+    """A trained ``L2MU`` in event-driven form, with explicit state.
 
         fast = EventL2MU(unit, weights="int8")
         h_TBN, state = fast.run(x_TBX)               # from rest
         h_TBN, state = fast.run(x_TBX, state)        # goes on
         stream = fast.stream(batch=1); h_BN = stream(x_BX)
 
-    Each population is one product over the concatenation of all that it hears, thresholds merged into the weights, and
-    its neurons; only rows of what fired are read. States are those of ``L2MU``, so one may take over from the other.
+    ``compile_for_inference`` takes it as a layer of a network, and then does this with it. Each population is one
+    product over the concatenation of all that it hears, thresholds merged into the weights, and its neurons; only rows
+    of what fired are read. States are those of ``L2MU``, so one may take over from the other.
 
     Args: unit: in float32 and in main memory; later changes do not reach this one. weights: as they are stored.
     Precision: sums are those of ``compile_for_inference``: float32, in the order of the inputs; merged thresholds
@@ -39,9 +45,8 @@ class EventL2MU:
         if not isinstance(unit, L2MU):
             raise ConfigError("EventL2MU", expected="an L2MU", got=f"a {type(unit).__name__}")
         self.unit = deepcopy(unit).eval().requires_grad_(False)
-        self.parts = {
-            name: compile_for_inference(_chain(self.unit, name), weights=weights, crossover=1.0) for name in _PARTS
-        }
+        check_precision("EventL2MU.weights", weights)
+        self.parts = {name: _Population(self.unit, name, weights) for name in _PARTS}
 
     @torch.no_grad()
     def run(self, x_TB: Tensor, state: Any = None) -> tuple[Tensor, Any]:
@@ -64,7 +69,7 @@ class L2MUStream:
 
     def __init__(self, net: EventL2MU, *, batch: int) -> None:
         unit = self._unit = net.unit
-        self._streams = {name: part.stream(batch=batch) for name, part in net.parts.items()}
+        self._streams = {name: EventStream(part, batch=batch) for name, part in net.parts.items()}
         width = unit.channels * unit.order
         self._heard = torch.zeros(batch, unit.inputs + unit.size + width)  # x, h, m
         self._driven = torch.zeros(batch, unit.channels + width)  # u, m
@@ -109,19 +114,66 @@ class L2MUStream:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of weights and their scales in use; known after the first step."""
-        return sum(stream_bytes(stream) for stream in self._streams.values())
+        """Bytes of weights, scales and biases, without padding; 0 before the first step."""
+        return sum(stream.weight_bytes for stream in self._streams.values())
 
 
-def stream_bytes(stream: EventStream) -> int:
-    """Count the bytes of the linear layers' weights, scales and biases, without padding; 0 before the first step."""
-    layers = [] if stream.runner is None else [x.stage for x in stream.runner.staged if isinstance(x.stage, Linear)]
-    total = 0
-    for stage in layers:
-        rows, outputs = stage.rows, stage.sizes.total
-        total += rows.data[:, :outputs].numel() * rows.data.element_size()
-        total += 4 * outputs * ((rows.scale is not None) + (rows.bias is not None))
-    return total
+class Populations:
+    """An ``L2MU`` as a layer of a compiled network, with its state inside; see ``outside.Stranger``.
+
+    Args: path: its path in the network. shape: of its input, without batch. weights: as they are stored.
+    Raises: ShapeError if the input is not the unit's.
+    """
+
+    def __init__(self, path: str, unit: L2MU, shape: tuple[int, ...], weights: Precision) -> None:
+        unit.check_input(torch.zeros(1, 1, *shape), None)
+        self.path, self.shape = path, (unit.size,)
+        self._shape_in, self._net = shape, EventL2MU(unit, weights=weights)
+        self._stream: L2MUStream | None = None
+        self._waiting: Any = None  # a state given before the first step, whose batch decides
+
+    def stage(self) -> Foreign:
+        """Make its stage."""
+        return Foreign(sizes=sizes_of(self.shape), call=self._on_maps, form="populations")
+
+    def give(self) -> dict[str, Any]:
+        """Return {its path: an ``L2MU.State``}, or nothing at rest before the first step."""
+        state = self._waiting if self._stream is None else self._stream.state
+        return {} if state is None else {self.path: state}
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """Continue from its state; none is rest. Raises: StateError, here or, before a first step, at that step."""
+        self._waiting = state.get(self.path)
+        if self._stream is not None:
+            self._stream.state = self._waiting
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of weights, scales and biases, without padding; 0 before the first step."""
+        return 0 if self._stream is None else self._stream.weight_bytes
+
+    def _on_maps(self, x_BHWC: Tensor) -> Tensor:
+        x_BX = from_last(x_BHWC, self._shape_in)
+        if self._stream is None:
+            self._stream = self._net.stream(batch=len(x_BX))
+            self._stream.state = self._waiting
+        return to_last(self._stream(x_BX))
+
+
+class _Population:
+    """One population: a product over all that it hears, then its neurons; makes the runners of its streams."""
+
+    def __init__(self, unit: L2MU, name: str, weights: Precision) -> None:
+        self._layers, self._weights = check(_chain(unit, name).requires_grad_(False)), weights
+
+    def make_runner(self, shape: torch.Size) -> Runner:
+        """Lower it for frames (B, N) of that shape."""
+        of_frame = tuple(shape[1:])
+        layers = [
+            with_crossover(layer, 1.0) if isinstance(layer.stage, Linear) else layer
+            for layer in Lowering(self._layers, of_frame, self._weights).run()
+        ]
+        return Runner(layers, (), shape[0], of_frame, frozenset({"neurons"}), compiled=absence() is None)
 
 
 def _membrane(stream: EventStream) -> Tensor:

@@ -9,9 +9,10 @@ from torch import Tensor
 from ranvier.core.errors import NonFiniteError, StateError, UnknownNameError
 from ranvier.kernels.sparse import native, reference
 from ranvier.kernels.sparse.sizes import from_last, sizes_of
-from ranvier.kernels.sparse.stages import Counts, Exchange, Outside, Stage
+from ranvier.kernels.sparse.stages import Convolution, Counts, Exchange, Linear, Neurons, Outside, Stage
+from ranvier.kernels.sparse.weights import Rows
 from ranvier.nn.inference.layers import Layer
-from ranvier.nn.inference.outside import Outsider
+from ranvier.nn.inference.outside import Stranger
 
 
 def exchanges(stages: Sequence[Stage], batch: int, shape: Sequence[int]) -> list[Exchange | None]:
@@ -25,16 +26,22 @@ def exchanges(stages: Sequence[Stage], batch: int, shape: Sequence[int]) -> list
     return found
 
 
+def _rows(stage: Stage) -> list[Rows]:
+    if isinstance(stage, Linear | Convolution):
+        return [stage.rows]
+    return [stage.recurrence.rows] if isinstance(stage, Neurons) and stage.recurrence is not None else []
+
+
 class Runner:
     """The layers and the states they are in.
 
-    Args: layers: of a network. outsiders: those that run dense. batch: independent streams. shape: of a frame.
-        known: paths of layers that may appear in a state though nothing of them is left.
+    Args: layers: of a network. outsiders: those that do their work outside. batch: independent streams.
+        shape: of a frame. known: paths of layers that may appear in a state though nothing of them is left.
         compiled: whether the C++ extension runs it, else the plain twin.
     """
 
     def __init__(
-        self, layers: Sequence[Layer], outsiders: Sequence[Outsider], batch: int, shape: tuple[int, ...],
+        self, layers: Sequence[Layer], outsiders: Sequence[Stranger], batch: int, shape: tuple[int, ...],
         known: frozenset[str], *, compiled: bool,
     ) -> None:  # fmt: skip
         self.layers, self.outsiders = tuple(layers), tuple(outsiders)
@@ -109,6 +116,12 @@ class Runner:
     def counts(self) -> dict[str, Counts]:
         """What each stage has seen, by the path of its layer."""
         return {layer.path: count for layer, count in zip(self.staged, self.session.stats(), strict=True)}
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of weights, scales and biases, without padding."""
+        rows = [row for layer in self.staged if layer.stage is not None for row in _rows(layer.stage)]
+        return sum(row.used_bytes for row in rows) + sum(outsider.weight_bytes for outsider in self.outsiders)
 
     def _check_paths(self, state: Mapping[str, Any]) -> None:
         for path in state:

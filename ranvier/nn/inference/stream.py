@@ -66,6 +66,11 @@ class EventStream:
         else:
             self.runner.load(state)
 
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of weights, scales and biases as they are stored, without padding; 0 before the first frame."""
+        return 0 if self.runner is None else self.runner.weight_bytes
+
     def reset(self) -> None:
         """Go back to rest."""
         self.state = None

@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from ranvier.core.errors import ConfigError, ShapeError, StateError
+from ranvier.core.errors import ConfigError, ShapeError, StateError, UnknownNameError
 from ranvier.kernels.sparse.weights import Rows
-from ranvier.nn import L2MU, LMU, run
-from ranvier.nn.inference import EventL2MU
+from ranvier.nn import L2MU, LMU, Sequential, run
+from ranvier.nn.inference import EventL2MU, compile_for_inference
 
 
 def coarse_unit(memory=True):
@@ -93,8 +94,75 @@ def test_a_quarter_of_the_bytes():
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ConfigError, match=r"^EventL2MU: expected an L2MU, got a LMU\.$"):
         EventL2MU(LMU(5, channels=1, order=2, hidden=3, theta=4.0))
+    with pytest.raises(UnknownNameError, match=r"EventL2MU\.weights"):
+        EventL2MU(coarse_unit(), weights="int4")
     fast = EventL2MU(coarse_unit())
     with pytest.raises(ShapeError, match=r"^L2MU: expected input \(T, B, 5\), got \(4, 2, 6\)\.$"):
         fast.run(torch.zeros(4, 2, 6))
+    with pytest.raises(StateError, match=r"L2MU: expected state\.m of shape \(3, 12\)"):
+        fast.run(spikes(), fast.run(spikes(batch=2))[1])
+
+
+def coarse_net(memory=True):
+    """A unit between two products, all of whose sums are exact in any order."""
+    net = Sequential({"input": nn.Linear(4, 5), "unit": coarse_unit(memory), "readout": nn.Linear(9, 3)})
+    draw = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for name in ("input", "readout"):
+            for p in net.get_submodule(name).parameters():
+                p.copy_(torch.randint(-8, 9, p.shape, generator=draw) / 8)
+    return net
+
+
+def samples(steps=30, batch=3):
+    return torch.randint(-4, 5, (steps, batch, 4), generator=torch.Generator().manual_seed(7)) / 2
+
+
+@pytest.mark.parametrize("memory", [True, False])
+def test_a_network_around_a_unit_is_compiled_as_a_whole(memory):
+    net, x = coarse_net(memory), samples()
+    y, state = run(net, x)
+    fast = compile_for_inference(net, crossover=1.0)
+    found, last = fast.run(x)
+    assert y.std() > 0.1
+    assert torch.equal(found, y)
+    assert set(last) == set(state) == {"unit"}
+    assert torch.equal(torch.stack(fast.run(x[:11])[0].unbind()), y[:11])
+    rest, _ = fast.run(x[11:], fast.run(x[:11])[1])
+    assert torch.equal(rest, y[11:])
+    shown = {layer.path: layer for layer in fast.explain().layers}
+    assert shown["unit"].form == "populations"
+    assert "dense" not in {layer.form for layer in shown.values()}
+
+
+def test_streams_of_a_compiled_unit_hand_their_states_on():
+    net, x = coarse_net(), samples()
+    whole = net(x)
+    stream = compile_for_inference(net, crossover=1.0).stream(batch=3)
+    stream.state = run(net, x[:11])[1]
+    assert torch.equal(stream.run(x[11:20]), whole[11:20])
+    some = stream.select([2, 0])
+    assert torch.equal(some.run(x[20:, [2, 0]]), whole[20:, [2, 0]])
+    assert torch.equal(stream.run(x[20:]), whole[20:])
+    stream.reset()
+    assert torch.equal(stream.run(x), whole)
+
+
+def test_the_unit_alone_and_its_small_weights_are_compiled_too():
+    unit, x = coarse_unit(), spikes()
+    stream = compile_for_inference(unit, weights="int8").stream(batch=3)
+    assert stream.weight_bytes == 0
+    assert torch.equal(stream.run(x), EventL2MU(unit, weights="int8").run(x)[0])
+    outputs, weights = 3 + 12 + 9, 3 * 26 + 12 * 15 + 9 * 26
+    assert stream.weight_bytes == weights + 2 * 4 * outputs
+    around = compile_for_inference(coarse_net(), weights="int8").stream(batch=3)
+    around(samples()[0])
+    assert around.weight_bytes == stream.weight_bytes + 4 * 5 + 9 * 3 + 2 * 4 * (5 + 3)
+
+
+def test_a_compiled_unit_refuses_what_does_not_fit():
+    with pytest.raises(ShapeError, match=r"^L2MU: expected input \(T, B, 5\), got \(1, 1, 4\)\.$"):
+        compile_for_inference(coarse_unit())(torch.zeros(2, 4))
+    fast = compile_for_inference(coarse_unit())
     with pytest.raises(StateError, match=r"L2MU: expected state\.m of shape \(3, 12\)"):
         fast.run(spikes(), fast.run(spikes(batch=2))[1])

@@ -80,6 +80,7 @@ def test_the_control_learns_about_as_many_numbers_and_no_delay():
     assert sum(p.numel() for p in none.values()) == pytest.approx(sum(p.numel() for p in learned.values()), rel=0.1)
     assert any(name.endswith("delay") for name in learned)
     assert not any(name.endswith("delay") for name in none)
+    assert [system.build(claim.control)[name].max_delay for name in ("delayed1", "readout")] == [0, 0]
     fixed = system.build(system.FIXED)
     assert fixed["delayed1"].delays().unique().numel() > 10
     assert not any(name.endswith("delay") for name, _ in fixed.named_parameters())
@@ -138,6 +139,18 @@ def test_measuring_twice_gives_the_same_figures_and_delays_move():
     assert first["moved"] > 0
     assert {"accuracy", "rate", "energy_nj"} <= first.keys()
     assert first["energy_nj"] > 0
+
+
+def test_delays_have_a_learning_rate_of_their_own_and_grow_narrow():
+    teacher = system.trainer(replace(TINY, train=Train(epochs=4)))
+    layer = teacher.net.get_submodule("delayed1")
+    first = layer.width.item()
+    teacher.fit()
+    assert first == 3.0
+    assert layer.width.item() == pytest.approx(0.23)
+    moved = {lr: system.measure(replace(TINY, delay_lr=lr), 1, lambda *_: None)["moved"] for lr in (0.0, 10.0, 100.0)}
+    assert moved[0.0] == 0
+    assert moved[100.0] > 5 * moved[10.0]
 
 
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated")  # torch 2.13 warns of how dynamo itself does it

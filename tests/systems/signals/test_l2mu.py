@@ -10,11 +10,12 @@ import torch
 from ranvier.core.errors import ConfigError
 from ranvier.measure import neurobench, operations
 from ranvier.nn import L2MU
+from ranvier.nn.inference import compile_for_inference
 from ranvier.report import Results
 from ranvier.runs import Run
 from ranvier.systems.config import override
 from ranvier.systems.signals import activities, l2mu
-from ranvier.systems.signals.edge import Edge, pruned
+from ranvier.systems.signals.edge import pruned
 from ranvier.train import Train
 
 TINY = replace(
@@ -153,16 +154,16 @@ def test_on_the_edge_it_answers_as_the_network(weights):
     net, x = lively(), windows()
     with torch.no_grad():
         expected = net(x)
-    edge = Edge(net, weights=weights, batch=12)
-    found = edge.run(x)
+    edge = compile_for_inference(net, weights=weights, crossover=1.0)
+    found, _ = edge.run(x)
     assert 0.02 < expected.mean() < 0.9
     # Thresholds merged into weights round differently; a spike that meets its threshold may move.
     assert (found != expected).float().mean() <= (1e-3 if weights == "float32" else 0.15)
-    edge = Edge(net, weights=weights, batch=12)
-    edge.run(x[:9])
-    state, rest = edge.state, edge.run(x[9:])
-    edge.state = state
-    assert torch.equal(edge.run(x[9:]), rest)
+    stream = edge.stream(batch=12)
+    stream.run(x[:9])
+    state, rest = stream.state, stream.run(x[9:])
+    stream.state = state
+    assert torch.equal(stream.run(x[9:]), rest)
     assert torch.equal(rest, found[9:])
 
 
@@ -181,10 +182,27 @@ def test_pruning_leaves_the_largest_weights_and_the_memory():
         assert before[kept].abs().min() >= before[~kept].abs().max()
     with pytest.raises(ConfigError, match=r"^pruned\.share: expected a share in \[0, 1\), got 1"):
         pruned(net, 1)
-    with pytest.raises(
-        ConfigError, match=r'^Edge: expected a network whose "unit" is an L2MU, got layers unit, readout'
-    ):
-        Edge(l2mu.build(replace(TINY, unit="lmu")))
+
+
+def test_each_compressed_variant_is_what_it_is_called(monkeypatch):
+    net, ran = lively(), []
+    compiled = l2mu.compile_for_inference
+    monkeypatch.setattr(l2mu, "compile_for_inference", lambda v, **how: (ran.append((v, how)), compiled(v, **how))[1])
+    found = l2mu.compressed(net, l2mu._trainer(TINY))
+    assert set(found) == {"int8", "pruned", "pruned_int8", "footprint_int8"}
+    assert [how["weights"] for _, how in ran] == ["int8", "float32", "int8"]
+    zeros = [float((v[2].hidden.weight == 0).float().mean()) for v, _ in ran]
+    assert zeros == pytest.approx([0, 0.2, 0.2], abs=0.02)
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_options_of_resets_and_of_what_is_asked_reach_their_parts(late):
+    config = replace(TINY, late_reset=late, asked=7)
+    net = l2mu.build(config)
+    wanted = "after_leak" if late else "spike"
+    populations = [net[1], net[4], *(net[2].population(name) for name in "umh")]
+    assert [layer.neuron.reset_at for layer in populations] == [wanted] * 5
+    assert l2mu._trainer(config).loss.last == 7
 
 
 def test_a_run_leaves_results_and_a_network_that_streams(tmp_path):
@@ -202,7 +220,8 @@ def test_it_saves_and_loads(tmp_path):
     assert torch.equal(other(windows()), lively()(windows()))
 
 
-def test_measuring_twice_gives_the_same():
+def test_measuring_twice_gives_the_same(monkeypatch):
+    monkeypatch.setattr(l2mu, "CUE", replace(TINY, task="cue", asked=15))
     first, second = (dict(l2mu.measure(TINY, 3, quiet)) for _ in range(2))
     assert first == second
     assert set(first) == {"accuracy", "rate", "macs_inside", "sparsity", "acs", "footprint", "energy_nj"}
@@ -211,6 +230,9 @@ def test_measuring_twice_gives_the_same():
     variants = {"int8", "pruned", "pruned_int8"}
     assert set(more) - set(first) == {"lmu", "memoryless", "footprint_int8", *variants}
     assert {name: more[name] for name in first} == first
+    assert set(l2mu.measure(replace(TINY, cue=True), 3, quiet)) - set(first) == {
+        "cue", "cue_memoryless", "cue_lmu", "cue_lmu_memoryless"
+    }  # fmt: skip
     assert more["footprint_int8"] < 0.5 * more["footprint"]  # biases and thresholds stay as they are
 
 

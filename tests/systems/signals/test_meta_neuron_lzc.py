@@ -7,10 +7,12 @@ import torch
 
 from ranvier.core.errors import ConfigError
 from ranvier.report import Results
+from ranvier.rules import BPTT, STDP
 from ranvier.runs import Run
 from ranvier.systems.config import override
 from ranvier.systems.signals import meta_neuron_lzc as system
 from ranvier.train import Train
+from ranvier.train.losses import RateCrossEntropy, TempotronLoss
 
 TINY = replace(
     system.Config(), compare=False, inputs=4, steps=30, hidden=5, num_train=20, num_test=20, train=Train(epochs=1)
@@ -49,6 +51,31 @@ def test_complexity_tells_apart_what_counts_cannot():
     config = replace(TINY, steps=100, inputs=20, num_train=400, num_test=400)
     assert system.relay_accuracy(config, "lzc") > 0.9
     assert 0.35 < system.relay_accuracy(config, "count") < 0.65
+
+
+def test_the_heads_are_judged_on_trains_that_gave_no_means(monkeypatch):
+    config, sources = replace(TINY, steps=100, inputs=20, num_train=100, num_test=100), system._sources
+
+    def swapped(task, config, split):
+        trains, labels = sources(task, config, split)
+        return trains, 1 - labels if split == "test" else labels
+
+    assert system.relay_accuracy(config, "lzc") > 0.8
+    monkeypatch.setattr(system, "_sources", swapped)
+    assert system.relay_accuracy(config, "lzc") < 0.2
+
+
+def test_each_rule_is_the_one_that_is_named():
+    kinds = {"bptt": (BPTT, RateCrossEntropy), "stdp": (STDP, RateCrossEntropy), "tempotron": (BPTT, TempotronLoss)}
+    for rule, (kind, loss) in kinds.items():
+        trainer = system._trainer(replace(TINY, rule=rule))
+        assert type(trainer.rule) is kind
+        assert type(trainer.loss) is loss
+    config = replace(TINY, rule="stdp", train=system.RECIPES["stdp"])
+    trainer = system._trainer(replace(config, train=replace(config.train, epochs=2)))
+    trainer.fit()
+    hidden = trainer.net.get_submodule("hidden").weight
+    assert 0 <= hidden.min() <= hidden.max() <= 1  # what STDP may reach; by gradients they would go below
 
 
 @pytest.mark.parametrize(("neuron", "learned"), [("lif", 2), ("meta", 4)])

@@ -4,101 +4,35 @@ Source: Spieler, Rahaman, Martius, Schoelkopf and Levina 2024, ICLR, arXiv:2306.
 
 The long task is the paper's adding task: two digits come one after the other, and after the second their sum has to be
 told. "motifs", each digit a fixed pattern of spikes, seen through loss and noise, needs no data; "fsdd", spoken digits
-through a cochlea and a sigma-delta code; "shd", the paper's own. The control has the same neuron with memory units that
-forget within 20 ms: the MLP still closes a loop over them, but nothing in it is slow.
+through a cochlea and a sigma-delta code; "shd", the paper's own. A second one, "mnist", shows handwritten digits pixel
+by pixel. The control has the same neuron with memory units that forget within 20 ms: the MLP still closes a loop over
+them, but nothing in it is slow.
 
 Beside it, neurons of one, five and twenty units copy a neuron with active dendrites (see ``fit``), and an LSTM of as
-many parameters learns the same task.
+many parameters learns the same tasks by a recipe of its own.
 
-Axes: T time, B batch, C channels, K sums.
+Axes: T time, B batch, C channels, K classes.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from ranvier.core.claim import Claim, Fast, Measured, Progress
-from ranvier.core.errors import ConfigError
 from ranvier.core.seeds import derive
 from ranvier.core.system import Paper, System, Watcher
-from ranvier.data import Loader, TimeWindows, preload, same
-from ranvier.data.adding import DIGITS, Adding
-from ranvier.data.audio import Cochlea, Sound
-from ranvier.data.events import Events
-from ranvier.data.loader import Encoded
-from ranvier.data.motifs import Motifs
-from ranvier.data.sets import fsdd, shd
+from ranvier.data import Loader, same
 from ranvier.measure import HOROWITZ_45NM, About
-from ranvier.nn import ELM, Leaks, Sequential, TimeAware
-from ranvier.nn.encode import sigma_delta
+from ranvier.nn import ELM, Sequential, TimeAware
 from ranvier.rules import BPTT
 from ranvier.systems import supervised
 from ranvier.systems.signals.elm import fit as copies
-from ranvier.systems.signals.elm.fit import Fit
-from ranvier.train import Adamax, AdamW, OneCycle, Train, Trainer
+from ranvier.systems.signals.elm.config import FURTHER, SIDE, Config, Task, control
+from ranvier.systems.signals.elm.tasks import samples
+from ranvier.train import Trainer
 from ranvier.train.losses import MembraneCrossEntropy
-
-SHD_CHANNELS = 700
-SUMS = tuple(str(k) for k in range(2 * DIGITS - 1))
-
-Split = Literal["train", "test"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """The neuron, the task and the recipe.
-
-    Args:
-        task: see above. net: "elm" or, for comparison, an "lstm" of about as many parameters.
-        memory: memory units. leaks: their time constants.
-        channels: of "motifs" and of the cochlea of "fsdd". digits: kinds of motifs, 2 to 10.
-        steps: of a digit, each of ``dt`` ms; longer recordings are cut.
-        num_digits: motifs to draw pairs from, of each split. num_train, num_test: pairs.
-        dropout: share of input counts that is zeroed while learning, drawn at each step.
-        compare: whether ``measure`` trains the LSTM too. fit: how copies of neurons are made; None: none are.
-    """
-
-    seed: int = 0
-    task: Literal["motifs", "fsdd", "shd"] = "motifs"
-    net: Literal["elm", "lstm"] = "elm"
-    memory: int = 25
-    leaks: Leaks = field(default_factory=lambda: Leaks(tau_max=500.0))
-    channels: int = 30
-    digits: int = 5
-    steps: int = 15
-    dt: float = 10.0
-    num_digits: int = 500
-    num_train: int = 1000
-    num_test: int = 400
-    batch_size: int = 25
-    dropout: float = 0.0
-    compare: bool = True
-    fit: Fit | None = field(default_factory=Fit)
-    train: Train = field(
-        default_factory=lambda: Train(
-            epochs=8, optimiser=AdamW(lr=0.01, weight_decay=0.0), schedule=OneCycle(peak=0.1), clip=1.0
-        )
-    )
-
-    def __post_init__(self) -> None:
-        for name in ("memory", "channels", "steps", "num_digits", "num_train", "num_test", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"elm-neuron: {name}", expected="at least 1", got=str(getattr(self, name)))
-        if not 2 <= self.digits <= DIGITS:
-            raise ConfigError("elm-neuron: digits", expected="2 to 10", got=str(self.digits))
-        if not self.dt > 0:
-            raise ConfigError("elm-neuron: dt", expected="a time > 0 ms", got=str(self.dt))
-        if not 0 <= self.dropout < 1:
-            raise ConfigError("elm-neuron: dropout", expected="a share in [0, 1)", got=str(self.dropout))
-
-    @property
-    def inputs(self) -> int:
-        """Channels of the input."""
-        return SHD_CHANNELS if self.task == "shd" else self.channels
 
 
 class LSTM(TimeAware):
@@ -115,12 +49,13 @@ class LSTM(TimeAware):
 
 
 def build(config: Config) -> nn.Module:
-    """Build the untrained network: spike counts (T, B, C) in, one output a sum (T, B, K) out."""
+    """Build the untrained network: spike counts, or pixels, (T, B, C) in, one output a class (T, B, K) out."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(config.seed, "weights"))
-        net: nn.Module = ELM(config.inputs, len(SUMS), memory=config.memory, leaks=config.leaks, dt=config.dt)
+        classes = len(config.classes)
+        net: nn.Module = ELM(config.inputs, classes, memory=config.memory, leaks=config.leaks, dt=config.dt)
         if config.net == "lstm":
-            net = LSTM(config.inputs, len(SUMS), hidden=_hidden(config.inputs, num_parameters(net)))
+            net = LSTM(config.inputs, classes, hidden=_hidden(config.inputs, classes, num_parameters(net)))
     return Sequential({"dropout": nn.Dropout(config.dropout), config.net: net})
 
 
@@ -129,23 +64,24 @@ def num_parameters(net: nn.Module) -> int:
     return sum(p.numel() for p in net.parameters() if p.requires_grad)
 
 
-def _hidden(inputs: int, most: int) -> int:
+def _hidden(inputs: int, outputs: int, most: int) -> int:
     """Find the largest LSTM of at most so many parameters: 4 h (inputs + h + 2) + (h + 1) outputs."""
     hidden = 1
-    while 4 * (hidden + 1) * (inputs + hidden + 3) + (hidden + 2) * len(SUMS) <= most:
+    while 4 * (hidden + 1) * (inputs + hidden + 3) + (hidden + 2) * outputs <= most:
         hidden += 1
     return hidden
 
 
 def train(config: Config, folder: Path, watch: Watcher) -> str:
     """Train in a run folder; see ``System.train``."""
+    asked, steps = ("digits", SIDE**2) if config.task == "mnist" else ("sums of two digits", config.steps)
     about = About(
-        title=f"Expressive leaky memory: sums of two digits ({config.task})",
+        title=f"Expressive leaky memory: {asked} ({config.task})",
         summary=f"{config.memory} memory units of up to {config.leaks.tau_max:g} ms; digits of "
-        f"{config.steps * config.dt:g} ms.",
+        f"{steps * config.dt:g} ms.",
         seed=config.seed,
         dt_ms=config.dt,
-        class_names=SUMS,
+        class_names=config.classes,
     )
     return supervised.train(_trainer(config), folder, watch, about)
 
@@ -153,14 +89,15 @@ def train(config: Config, folder: Path, watch: Watcher) -> str:
 def measure(config: Config, seed: int, progress: Progress) -> Measured:
     """Train from a seed and judge on pairs that were held out.
 
-    Returns: "accuracy" of the sums; "parameters"; "rate", spikes a channel and step that come in; "energy_nj", of the
-        arithmetic of a pair; with ``compare``, "lstm", accuracy of the LSTM, and "lstm_parameters"; with ``fit``, what
-        ``fit.measure`` returns.
+    Returns: "accuracy"; "parameters"; "rate", spikes a channel and step that come in; "energy_nj", of the arithmetic of
+        a sample; with ``compare``, "lstm", accuracy of the LSTM, and "lstm_parameters"; accuracy on each of
+        ``further``, named as the task, and that of the LSTM, such as "fsdd_lstm"; with ``fit``, what ``fit.measure``
+        returns.
     Raises: DataError if recordings are asked for and absent; KeyboardInterrupt if told to stop.
     """
     config = replace(config, seed=seed)
     trainer = _trainer(config)
-    parts = 1 + config.compare + (config.fit is not None)
+    parts = (1 + config.compare) * (1 + len(config.further)) + (config.fit is not None)
     last = supervised.fit(trainer, _part(progress, 0, parts))
     assert trainer.test is not None
     inputs_TBC, _ = next(iter(trainer.test.batches(0)))
@@ -171,12 +108,31 @@ def measure(config: Config, seed: int, progress: Progress) -> Measured:
         "energy_nj": _energy_nj(trainer.net, inputs_TBC),
     }
     if config.compare:
-        other = _trainer(replace(config, net="lstm"))
+        other = _trainer(rival(config))
         found["lstm"] = supervised.fit(other, _part(progress, 1, parts))["test_accuracy"]
         found["lstm_parameters"] = float(num_parameters(other.net))
+    done = 1 + config.compare
+    for task in config.further:
+        one = further(config, task)
+        nets = {task: one, f"{task}_lstm": rival(one)} if config.compare else {task: one}
+        for name, each in nets.items():
+            found[name] = supervised.fit(_trainer(each), _part(progress, done, parts))["test_accuracy"]
+            done += 1
     if config.fit is not None:
         found |= copies.measure(config.fit, seed, _part(progress, parts - 1, parts))
     return found
+
+
+def rival(config: Config) -> Config:
+    """Return the same with an LSTM, by its own recipe."""
+    return replace(config, net="lstm", train=config.rival)
+
+
+def further(config: Config, task: Task) -> Config:
+    """Return another task's recipe, with memory units no slower than those of ``config``."""
+    recipe = FURTHER[task]
+    slowest = min(recipe.leaks.tau_max, config.leaks.tau_max)
+    return replace(recipe, seed=config.seed, leaks=replace(recipe.leaks, tau_max=slowest))
 
 
 def _part(progress: Progress, index: int, parts: int) -> Progress:
@@ -204,62 +160,16 @@ def _trainer(config: Config) -> Trainer:
         net=build(config),
         rule=BPTT(),
         loss=MembraneCrossEntropy(at="last"),
-        train=Loader(samples=_pairs(config, "train"), encode=same, batch_size=config.batch_size, seed=config.seed),
-        test=Loader(samples=_pairs(config, "test"), encode=same, batch_size=250, shuffle=False),
+        train=Loader(samples=samples(config, "train"), encode=same, batch_size=config.batch_size, seed=config.seed),
+        test=Loader(samples=samples(config, "test"), encode=same, batch_size=250, shuffle=False),
         config=config.train,
         seed=config.seed,
     )
 
 
-def _pairs(config: Config, split: Split) -> Encoded:
-    digits = {"motifs": _motifs, "fsdd": _spoken, "shd": _heidelberg}[config.task](config, split)
-    num = config.num_train if split == "train" else config.num_test
-    return preload(Adding(digits=digits, num=num, seed=derive(config.seed, split)), same)
-
-
-def _motifs(config: Config, split: Split) -> Encoded:
-    sizes = {"num": config.num_digits, "classes": config.digits, "steps": config.steps, "channels": config.channels}
-    return preload(Motifs(**sizes, seed=config.seed, part=split), same)
-
-
-def _spoken(config: Config, split: Split) -> Encoded:
-    return preload(fsdd.load(split), cochlea_spikes(config))
-
-
-def cochlea_spikes(config: Config) -> Callable[[Sound], Tensor]:
-    """Make the encoding of a spoken digit: (T, C) counts whose running sum follows that of each band's loudness."""
-    bank = Cochlea(num_bands=config.channels, hop=config.dt, num_frames=config.steps)
-
-    def encode(sound: Sound) -> Tensor:
-        loud_TC = bank(sound)
-        threshold = 2 * float(loud_TC.mean()) + 1e-9  # each recording at about the same rate, however loud it is
-        return sigma_delta(loud_TC.unsqueeze(1), threshold=threshold)[:, 0, 1]
-
-    return encode
-
-
-def _heidelberg(config: Config, split: Split) -> Encoded:
-    framing = TimeWindows(window=config.dt, duration=config.steps * config.dt)
-
-    def encode(events: Events) -> Tensor:
-        return framing(events)[:, 1].flatten(1)
-
-    return preload(shd.load(split), encode)
-
-
-SHORT = 20.0  # ms, the longest time constant of the control
-
-SPOKEN = Config(task="fsdd", channels=32, steps=50, num_train=4000, num_test=1000, dropout=0.2, fit=None)
-HEIDELBERG = Config(
-    task="shd", memory=100, steps=100, batch_size=8, dropout=0.5, num_train=16000, num_test=2000, fit=None,
-    train=Train(epochs=10, optimiser=Adamax(lr=5e-3)),
-)  # fmt: skip
-"""As the paper has it: 2000 batches an epoch."""
-
-
-def control(config: Config) -> Config:
-    """Return the same with memory units that forget within ``SHORT``, and without comparisons."""
-    return replace(config, leaks=replace(config.leaks, tau_max=SHORT), compare=False, fit=None)
+def holds(m: Measured) -> bool:
+    """Tell whether one seed bears the claim out: each long task learned, and good copies; chance is 1/19 or 1/10."""
+    return m["accuracy"] >= 0.6 and m["fsdd"] >= 0.5 and m["mnist"] >= 0.6 and _copies_are_good(m)
 
 
 def _copies_are_good(m: Measured) -> bool:
@@ -267,7 +177,7 @@ def _copies_are_good(m: Measured) -> bool:
     return m["r2_5"] > m["r2_1"] and m["auc_20"] >= 0.9 and m["r2_20"] >= 0.8 and m["clamp_r2"] >= 0.85
 
 
-FAST = replace(Config(), compare=False, fit=None)
+FAST = replace(Config(), compare=False, fit=None, further=())
 
 SYSTEM = System(
     name="elm-neuron",
@@ -288,18 +198,22 @@ SYSTEM = System(
         sentence="Slow memory units let one neuron solve a task longer than any of its synapses remembers, and a "
         "few of them are enough to copy a neuron with active dendrites.",
         measure=measure,
-        passes=lambda m: m["accuracy"] >= 0.6 and _copies_are_good(m),
+        passes=holds,
         config=Config(),
         control=control(Config()),
+        seeds=(3, 4, 5),  # the rule was set by what seeds 0 to 2 gave
         published={
             "auc_1 (spikes of a simulated pyramidal cell)": "0.9437",
             "auc_5 (same)": "0.9757",
             "auc_20 (same)": "0.9922",
         },
-        note="Copies rise from 1 to 5 units on every seed; from 5 to 20 on average only, and at seed 2 they fall "
-        "(explained variance 0.879 to 0.865): our compartments are copied almost as well by 5 units. A rise at each "
-        "size had been asked for first and failed. The LSTM learns by the recipe that was chosen for the ELM.",
-        minutes=2.0,
+        note="Seeds 0 to 2, by which the rule was set, gave copies that rise from 1 to 5 units each time, but from"
+        " 5 to 20 on average only (at seed 2 explained variance fell from 0.879 to 0.865): our compartments "
+        "are copied almost as well by 5 units; a rise at each size had been asked for first and failed. Pixel"
+        " by pixel, what is needed is a memory of more than two steps, not of hundreds: units that forget "
+        "within 20 steps in the place of two reached 0.79 at seed 0, as much as slow ones. The LSTM has "
+        "recipes of its own, longer than the ELM's for the motifs.",
+        minutes=12.0,
         fast=Fast(
             config=FAST,
             control=control(FAST),

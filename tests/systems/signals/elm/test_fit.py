@@ -37,6 +37,18 @@ def test_a_copy_of_a_linear_neuron_is_almost_perfect():
     assert r2 > 0.9
 
 
+def test_copies_are_judged_on_windows_that_were_held_out():
+    draw = torch.Generator().manual_seed(0)
+    known = Windows(*(torch.rand(s, generator=draw).round() for s in ((30, 6, 3), (30, 6), (30, 6))))
+    net = copies._net(3, 2, TINY, 0)
+    with torch.no_grad():
+        y = net(known.inputs_TBX)
+    said = known._replace(spikes_TB=(y[..., 0] > y[..., 0].median()).float())
+    opposite = said._replace(spikes_TB=1 - said.spikes_TB)
+    assert copies.judge(net, [opposite, said], 0)[0] == 1
+    assert copies.judge(net, [said, opposite], 0)[0] == 0
+
+
 def test_the_burn_in_is_neither_learned_nor_judged():
     draw = torch.Generator().manual_seed(0)
     windows = Windows(*(torch.rand(s, generator=draw).round() for s in ((30, 6, 3), (30, 6), (30, 6))))
