@@ -42,8 +42,8 @@ class Task:
 class Measurement:
     """What a task came to.
 
-    Args: figures: by name; empty if there are none. seconds: that it took. kept: whether an earlier check measured it.
-        absent: what was missing, such as a data set. error: what went wrong.
+    Args: figures: by name; empty if there are none. seconds: of processor time that it took. kept: whether an earlier
+        check measured it. absent: what was missing, such as a data set. error: what went wrong.
     """
 
     figures: Mapping[str, float]
