@@ -111,14 +111,17 @@ def pictures(config: Motion, seed: int, split: str, number: int, side: int) -> l
     own = generator(seed, "pictures", split)
     if config.images == "textures":
         return [texture(2 * side, own) for _ in range(number)]
-    found = torch.from_numpy(natural_images.load("kodak"))
-    found = found[:12] if split == "train" else found[12:]
+    found: list[Tensor] = []
+    for part in natural_images.PARTS:
+        photographs = torch.from_numpy(natural_images.load(part))
+        held_out = len(photographs) // 4
+        found += photographs[:-held_out] if split == "train" else photographs[-held_out:]
     made = []
     for _ in range(number):
-        which = int(torch.randint(len(found), (), generator=own))
-        size = min(2 * side, found.shape[1])
-        y, x = (int(torch.randint(found.shape[1] - size + 1, (), generator=own)) for _ in range(2))
-        made.append(found[which, y : y + size, x : x + size].float() / 255)
+        photograph = found[int(torch.randint(len(found), (), generator=own))]
+        size = min(2 * side, len(photograph))
+        y, x = (int(torch.randint(len(photograph) - size + 1, (), generator=own)) for _ in range(2))
+        made.append(photograph[y : y + size, x : x + size].float() / 255)
     return made
 
 
