@@ -149,6 +149,22 @@ def test_an_image_moves_by_the_velocity_of_its_class():
         assert off[k].nonzero().flatten().tolist() == ([k - 1] if k else [])
 
 
+def test_whitening_flattens_the_spectrum_whatever_the_contrast():
+    own = torch.Generator().manual_seed(0)
+    log = torch.log(motion.texture(128, own))  # power falls as 1 / f^2
+    bright, pale = (motion.whitened(torch.exp(4.5 + gain * log) - 1.0) for gain in (0.5, 0.05))
+    torch.testing.assert_close(bright, pale, rtol=2e-3, atol=0)
+    shown = torch.log(bright / 0.3)
+    assert shown.std().item() == pytest.approx(0.5, abs=0.01)
+    power = torch.fft.fft2(shown).abs().square()
+    across = torch.fft.fftfreq(128)
+    frequency = (across[:, None].square() + across[None, :].square()).sqrt()
+    low, high = ((frequency > a) & (frequency < b) for a, b in ((0.02, 0.08), (0.12, 0.2)))
+    assert power[low].mean().item() == pytest.approx(power[high].mean().item(), rel=0.4)
+    before = torch.fft.fft2(log).abs().square()
+    assert before[low].mean() > 5 * before[high].mean()
+
+
 def test_pruning_keeps_the_largest_weights_and_shortening_the_shortest_delays():
     net = system.build(TINY)
     layer = net["evidence"]

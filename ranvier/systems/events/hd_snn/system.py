@@ -12,9 +12,9 @@ The claim: with delays both are told at their exact time; most synapses can be p
 delays. The control has one delay for motion, that is none, and motifs of three.
 
 Departures: learning is from movies of one motion each, judging on paths whose motion changes, as there; kernels are
-square, without the circular mask; log intensity goes to the camera in place of whitened images. The claim is about
-``NATURAL``, photographs that slide in four directions at two speeds; its small check, ``SMALL``, is about textures and
-needs no data. ``PAPER`` has the sizes of the paper, with twelve directions and three speeds.
+square, without the circular mask. The claim is about ``NATURAL``, whitened photographs that slide in four directions at
+two speeds; its small check, ``SMALL``, is about textures and needs no data. ``PAPER`` has the sizes of the paper, with
+twelve directions and three speeds.
 """
 
 from dataclasses import dataclass, field, replace
@@ -166,7 +166,7 @@ def without_delays(config: Config) -> Config:
     return replace(config, delays=1, motifs=replace(config.motifs, delays=3))
 
 
-NATURAL = Config(motion=Motion(images="natural", views=5, contrast=0.3), keep=0.5)
+NATURAL = Config(motion=Motion(images="natural", contrast=0.15))
 SMALL = Config(lesson=Lesson(updates=100, lr=0.06), curve=())
 PAPER = Config(
     motifs=Motifs(motifs=144, trials=10),
@@ -176,11 +176,11 @@ PAPER = Config(
 )  # fmt: skip
 
 
-def _passes(m: Measured, *, accuracy: float) -> bool:
+def _passes(m: Measured, *, accuracy: float, shortened: float) -> bool:
     return (
         m["accuracy"] >= accuracy
-        and m["accuracy"] - m["pruned"] <= 0.06
-        and m["accuracy"] - m["shortened"] >= 0.15
+        and m["accuracy"] - m["pruned"] <= 0.05
+        and m["accuracy"] - m["shortened"] >= shortened
         and m["motifs"] >= 0.88
         and m["motifs_learned"] >= 0.8
         and m["matched"] >= 0.95
@@ -203,9 +203,9 @@ SYSTEM = System(
     train=train,
     claim=Claim(
         sentence="A layer with many delays finds motifs and motion at their exact time and learns both from spikes; it "
-        "bears the loss of half of its synapses, but not of its longer delays.",
+        "bears the loss of most synapses, but not of its long delays.",
         measure=measure,
-        passes=partial(_passes, accuracy=0.7),
+        passes=partial(_passes, accuracy=0.7, shortened=0.08),
         config=NATURAL,
         control=without_delays(NATURAL),
         published={
@@ -215,6 +215,6 @@ SYSTEM = System(
             "motifs": "98.8 % of true positives (128 inputs, 144 motifs, 31 delays)",
         },
         minutes=2.5,
-        fast=Fast(config=SMALL, control=without_delays(SMALL), passes=partial(_passes, accuracy=0.8)),
+        fast=Fast(config=SMALL, control=without_delays(SMALL), passes=partial(_passes, accuracy=0.8, shortened=0.2)),
     ),
 )
