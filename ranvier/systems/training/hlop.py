@@ -9,9 +9,8 @@ or through their signs. The paper's own DSR, a gradient of firing rates, is left
 The claim is about permuted digits with one classifier for all tasks: nearly no forgetting, new tasks learned about as
 well as without; under each rule, with errors through random weights, and on split digits and split CIFAR-10. In the
 control the same networks are trained on one task after the other (on split CIFAR-10 they forget at one seed of three
-only, so nothing is shown there). ``PMNIST`` and ``CIFAR`` have the sizes of the paper,
-the latter on the ten classes of CIFAR-10; ``SPLIT_MNIST`` and ``SPLIT_CIFAR10`` are small, with a classifier for each
-task; ``SMALL`` needs no download.
+only, so nothing is shown there). ``PMNIST`` and ``CIFAR`` have the sizes of the paper, the latter on the ten classes of
+CIFAR-10; ``SPLIT_MNIST`` and ``SPLIT_CIFAR10`` are small, with a classifier for each task; ``SMALL`` needs no download.
 """
 
 from collections.abc import Sequence
