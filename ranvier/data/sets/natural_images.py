@@ -13,8 +13,8 @@ from ranvier.data.sets import arrays
 from ranvier.data.sets.source import Pack, Source, find, pack_of
 
 PACK = "natural_images.npz"
-PARTS = ("kodak", "serre")
 Part = Literal["kodak", "serre"]
+PARTS: tuple[Part, ...] = ("kodak", "serre")
 SOURCE = Source(
     name="natural_images",
     title="Natural images for sparse coding",

@@ -7,15 +7,16 @@ here BPTT, SLTT and OTTT, with errors that go back through the weights, through 
 or through their signs. The paper's own DSR, a gradient of firing rates, is left out.
 
 The claim is about permuted digits with one classifier for all tasks: nearly no forgetting, new tasks learned about as
-well as without. The control is the same network trained on one task after the other. ``PMNIST`` and ``CIFAR`` have
-the sizes of the paper, the latter on the ten classes of CIFAR-10; ``SPLIT_MNIST`` and ``SPLIT_CIFAR10`` are small, with
-a classifier for each task; ``SMALL`` needs no download.
+well as without; under each rule, with errors through random weights, and on split digits and split CIFAR-10. In the
+control the same networks are trained on one task after the other (on split CIFAR-10 they forget at one seed of three
+only, so nothing is shown there). ``PMNIST`` and ``CIFAR`` have the sizes of the paper, the latter on the ten classes of
+CIFAR-10; ``SPLIT_MNIST`` and ``SPLIT_CIFAR10`` are small, with a classifier for each task; ``SMALL`` needs no download.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
@@ -41,6 +42,9 @@ from ranvier.systems.vision.images import Images, balanced
 from ranvier.train import SGD, Constant, Train, Trainer
 from ranvier.train.losses import TET, Among, Objective, RateCrossEntropy
 
+Variant = Literal["sltt", "ottt", "random", "split_mnist", "split_cifar10"]
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
@@ -62,6 +66,7 @@ class Config:
             tasks 3, 6, 9 ... (from 0) and those after them add so many less each time.
         activity: what they learn from, see ``rules.HLOP``. levels: they answer by bursts of so many levels; None: not.
         train: of each task; SGD without weight decay.
+        beside: what ``measure`` learns too, see ``variant``.
     """
 
     seed: int = 0
@@ -88,6 +93,7 @@ class Config:
     train: Train = field(
         default_factory=lambda: Train(epochs=2, optimiser=SGD(lr=0.7, momentum=0.0), schedule=Constant())
     )
+    beside: tuple[Variant, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("shrink", "num_tasks", "limit", "test_limit", "num_steps", "batch_size", "levels"):
@@ -217,23 +223,24 @@ def train(config: Config, folder: Path, watch: Watcher) -> str:
 
 
 def measure(config: Config, seed: int, progress: Progress) -> Measured:
-    """Learn all tasks from a seed.
+    """Learn all tasks from a seed, then those of the variants beside them.
 
     Returns: "average", ACC, the mean accuracy on all tasks at the end; "backward", BWT, below 0 is forgetting;
-        "forgetting"; "forward", FWT; "later", mean accuracy on each task but the first right after it was learned;
-        "rate", spikes a neuron and step; "energy_nj", of the synaptic operations for an image.
+        "forgetting"; "forward", FWT; "later", mean accuracy on each task but the first right after it was learned; the
+        same of each variant, "backward_sltt"; "rate", spikes a neuron and step; "energy_nj", of the synaptic operations
+        for an image.
 
     Raises: KeyboardInterrupt, with the name of the signal, if told to stop.
     """
     config = replace(config, seed=seed)
+    num = 1 + len(config.beside)
     trainers = _trainers(config, build(config))
-
-    def watch(fraction: float, words: str, /, **_: float) -> None:
-        progress(fraction, words)
-
-    found = _learn(config, trainers, watch, None)
-    if isinstance(found, str):
-        raise KeyboardInterrupt(found)
+    found = _measure(config, trainers, _share(progress, 0, num))
+    others = {}
+    for place, name in enumerate(config.beside, start=1):
+        other = variant(config, name)
+        learned = _measure(other, _trainers(other, build(other)), _share(progress, place, num))
+        others.update({f"{figure}_{name}": value for figure, value in _figures(learned).items()})
     last = trainers[-1]
     activity = last.judge().activity.values()
     neurons = sum(layer.num_neurons for layer in activity)
@@ -241,9 +248,38 @@ def measure(config: Config, seed: int, progress: Progress) -> Measured:
     inputs_TB, _ = next(iter(last.test.batches(0)))
     return {
         **_figures(found),
+        **others,
         "rate": sum(layer.rate * layer.num_neurons for layer in activity) / neurons,
         "energy_nj": supervised.energy_nj(last.net, inputs_TB),
     }
+
+
+def variant(config: Config, name: Variant) -> Config:
+    """Return what is learned beside a config: the same with another rule or random feedback, or other data."""
+    alone = replace(config, beside=())
+    match name:
+        case "sltt" | "ottt":
+            return replace(alone, rule=name)
+        case "random":
+            return replace(alone, back="random")
+        case "split_mnist":
+            return replace(SPLIT_MNIST, seed=config.seed, hlop=config.hlop)
+        case "split_cifar10":
+            return replace(SPLIT_CIFAR10, seed=config.seed, hlop=config.hlop)
+
+
+def _share(progress: Progress, place: int, num: int) -> Watcher:
+    def watch(fraction: float, words: str, /, **_: float) -> None:
+        progress((place + fraction) / num, words)
+
+    return watch
+
+
+def _measure(config: Config, trainers: Sequence[Trainer], watch: Watcher) -> Continual:
+    found = _learn(config, trainers, watch, None)
+    if isinstance(found, str):
+        raise KeyboardInterrupt(found)
+    return found
 
 
 def _figures(found: Continual) -> dict[str, float]:
@@ -332,12 +368,13 @@ SMALL = Config(
     train=Train(epochs=10, optimiser=SGD(lr=0.3, momentum=0.0), schedule=Constant()),
 )  # fmt: skip
 SPLIT_MNIST = Config(
-    tasks="split", num_tasks=5, head="own", limit=2000, test_limit=400, rows=(60, 60), more=(30, 30),
+    tasks="split", num_tasks=5, head="own", limit=2000, test_limit=400, rows=(120, 120), more=(60, 40),
+    train=Train(epochs=5, optimiser=SGD(lr=0.7, momentum=0.0), schedule=Constant()),
 )  # fmt: skip
 SPLIT_CIFAR10 = Config(
-    source="cifar10", tasks="split", num_tasks=5, head="own", limit=2000, test_limit=500, channels=(16, 32),
-    hidden=(100,), rows=(6, 40, 100), more=(2, 10, 40),
-    train=Train(epochs=5, optimiser=SGD(lr=0.1, momentum=0.0), schedule=Constant()),
+    source="cifar10", shrink=2, tasks="split", num_tasks=5, head="own", limit=1000, test_limit=500, channels=(16, 32),
+    hidden=(100,), rows=(8, 60, 160), more=(2, 12, 50),
+    train=Train(epochs=5, optimiser=SGD(lr=0.2, momentum=0.0), schedule=Constant()),
 )  # fmt: skip
 PMNIST = Config(
     num_tasks=10, limit=None, test_limit=None, num_steps=20, hidden=(800, 800), rows=(80, 200, 100), more=(70, 70, 70),
@@ -349,6 +386,22 @@ CIFAR = Config(
     channels=(64, 128, 256), hidden=(), rows=(6, 100, 200), more=(2, 20, 40),
     train=Train(epochs=200, optimiser=SGD(lr=0.01)),
 )  # fmt: skip
+
+# Least backward transfer, and least mean accuracy on new tasks, by how the names of figures end. Random feedback and
+# convolutions, whose subspaces hold less of what they hear, may forget a little more.
+LEAST = {
+    "": (-0.03, 0.85),
+    "_sltt": (-0.03, 0.85),
+    "_ottt": (-0.03, 0.85),
+    "_random": (-0.04, 0.7),
+    "_split_mnist": (-0.03, 0.9),
+    "_split_cifar10": (-0.04, 0.65),
+}
+
+
+def _passes(m: Measured) -> bool:
+    return all(m[f"backward{end}"] >= kept and m[f"later{end}"] >= new for end, (kept, new) in LEAST.items())
+
 
 SYSTEM = System(
     name="hlop",
@@ -366,12 +419,12 @@ SYSTEM = System(
     train=train,
     claim=Claim(
         sentence="Updates at right angles to what lateral Hebbian connections learned of earlier tasks leave nearly no "
-        "forgetting, and new tasks are learned.",
+        "forgetting, and new tasks are learned, whatever rule gives the updates.",
         measure=measure,
-        passes=lambda m: m["backward"] >= -0.03 and m["later"] >= 0.85,
-        config=Config(),
-        control=Config(hlop=False),
-        minutes=2.0,
+        passes=_passes,
+        config=Config(beside=VARIANTS),
+        control=Config(beside=VARIANTS, hlop=False),
+        minutes=8.0,
         fast=Fast(
             config=SMALL,
             control=replace(SMALL, hlop=False),

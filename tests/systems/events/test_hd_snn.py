@@ -9,18 +9,23 @@ import torch
 from torch.nn.functional import conv1d
 
 from ranvier.core.errors import ConfigError
+from ranvier.core.seeds import generator
 from ranvier.nn import Stream
 from ranvier.report import Results
 from ranvier.runs import Run
 from ranvier.systems.config import from_plain, override, to_plain
-from ranvier.systems.events.hd_snn import motifs, motion, system
+from ranvier.systems.events.hd_snn import motifs, motion, regression, system
 from ranvier.systems.events.hd_snn.motifs import Motifs
 from ranvier.systems.events.hd_snn.motion import Motion
+from ranvier.systems.events.hd_snn.regression import Lesson
 from ranvier.train import Train
 
 SMALL = Motifs(inputs=12, motifs=3, delays=9, steps=200, trials=2, rate_motifs=0.01)
 SLIDE = Motion(directions=4, speeds=1, steps=8, side=8, tiles=2, views=1, path=12, block=5, paths=2)
-TINY = system.Config(motifs=SMALL, motion=SLIDE, delays=3, size=3, batch_size=8, train=Train(epochs=1))
+BRIEF = Lesson(updates=3, trials=1)
+TINY = system.Config(
+    motifs=SMALL, lesson=BRIEF, motion=SLIDE, delays=3, size=3, batch_size=8, curve=(50, 10), train=Train(epochs=1)
+)
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +52,7 @@ def test_detection_by_events_is_the_correlation_of_the_raster_with_the_kernel():
 
 def test_evidence_is_the_log_of_the_ratio_of_likelihoods():
     drawn = motifs.draw(SMALL, 0)
-    evidence = motifs.detect(drawn.spikes_TRN.double(), drawn.kernel_MND.double(), SMALL)
+    evidence = motifs.detect(drawn.spikes_TRN.double(), drawn.kernel_MND.double(), SMALL.background)
     a, t, r = math.log(0.001 / 0.999), 60, 1
     heard = drawn.spikes_TRN[t : t + 9, r].double().numpy().T
     for m in range(3):
@@ -85,10 +90,46 @@ def test_motifs_are_found_at_their_step_with_many_delays_and_not_with_few():
     for delays in (31, 3):
         config = replace(Motifs(), delays=delays, motifs=16, trials=2)
         drawn = motifs.draw(config, 5)
-        evidence = motifs.detect(drawn.spikes_TRN, drawn.kernel_MND, config)
+        evidence = motifs.detect(drawn.spikes_TRN, drawn.kernel_MND, config.background)
         rates[delays] = motifs.true_positives(evidence, drawn.motifs_TRM)
     assert rates[31] > 0.85
     assert rates[3] < 0.3
+
+
+def test_one_update_is_that_of_the_logistic_regression_written_out_densely():
+    """Adam's first update moves each number by lr against the sign of its gradient, here from numpy in float64."""
+    kernel = motifs.draw(SMALL, 0).kernel_MND
+    lesson = Lesson(updates=1, trials=3, lr=0.25)
+    learned, background = regression.learn(SMALL, kernel, lesson, 4)
+    own = generator(4, "lesson")
+    motifs_TRM, spikes_TRN = (x.double().numpy() for x in motifs.raster(replace(SMALL, trials=3), kernel, own))
+    error_TRN = 1 / (1 + np.exp(4.0)) - spikes_TRN  # of sigmoid(-4), as K = 0
+    gradient = np.zeros(kernel.shape)
+    for t, r, m in zip(*motifs_TRM.nonzero(), strict=True):
+        gradient[m] += error_TRN[t : t + 9, r].T
+    gradient /= spikes_TRN.size
+    large = np.abs(gradient) > 1e-6
+    assert large.mean() > 0.1
+    np.testing.assert_allclose(learned.numpy()[large], -0.25 * np.sign(gradient[large]), rtol=0.01)
+    assert (learned.numpy()[gradient == 0] == 0).all()
+    assert background == pytest.approx(-4.0 - 0.25 * np.sign(error_TRN.mean()), abs=1e-3)
+
+
+def test_kernels_are_learned_from_rasters_well_enough_to_find_motifs():
+    config = replace(SMALL, inputs=40, delays=15, contrast=8.0, rate_motifs=0.005, trials=8)
+    drawn = motifs.draw(config, 0)
+    learned, background = regression.learn(config, drawn.kernel_MND, Lesson(updates=150, lr=0.05), 0)
+    assert regression.matched(learned, drawn.kernel_MND) == 1.0
+    evidence = motifs.detect(drawn.spikes_TRN, learned, background)
+    assert motifs.true_positives(evidence, drawn.motifs_TRM) > 0.8
+    assert background == pytest.approx(config.background, abs=1.5)
+
+
+def test_a_learned_kernel_matches_if_it_is_nearest_to_its_own_motif():
+    kernel = torch.randn(4, 3, 5, generator=torch.Generator().manual_seed(0))
+    assert regression.matched(2 * kernel + 1, kernel) == 1.0
+    assert regression.matched(kernel[[1, 0, 2, 3]], kernel) == 0.5
+    assert regression.matched(torch.zeros_like(kernel), kernel) <= 0.25
 
 
 def test_an_image_moves_by_the_velocity_of_its_class():
@@ -106,6 +147,22 @@ def test_an_image_moves_by_the_velocity_of_its_class():
     for k in range(5):
         assert on[k].nonzero().flatten().tolist() == [k + 1]
         assert off[k].nonzero().flatten().tolist() == ([k - 1] if k else [])
+
+
+def test_whitening_flattens_the_spectrum_whatever_the_contrast():
+    own = torch.Generator().manual_seed(0)
+    log = torch.log(motion.texture(128, own))  # power falls as 1 / f^2
+    bright, pale = (motion.whitened(torch.exp(4.5 + gain * log) - 1.0) for gain in (0.5, 0.05))
+    torch.testing.assert_close(bright, pale, rtol=2e-3, atol=0)
+    shown = torch.log(bright / 0.3)
+    assert shown.std().item() == pytest.approx(0.5, abs=0.01)
+    power = torch.fft.fft2(shown).abs().square()
+    across = torch.fft.fftfreq(128)
+    frequency = (across[:, None].square() + across[None, :].square()).sqrt()
+    low, high = ((frequency > a) & (frequency < b) for a, b in ((0.02, 0.08), (0.12, 0.2)))
+    assert power[low].mean().item() == pytest.approx(power[high].mean().item(), rel=0.4)
+    before = torch.fft.fft2(log).abs().square()
+    assert before[low].mean() > 5 * before[high].mean()
 
 
 def test_pruning_keeps_the_largest_weights_and_shortening_the_shortest_delays():
@@ -157,7 +214,10 @@ def test_a_run_leaves_results_and_a_layer_that_streams(tmp_path):
 def test_measuring_twice_gives_the_same_figures():
     first = system.measure(TINY, 1, lambda *_: None)
     assert system.measure(TINY, 1, lambda *_: None) == first
-    assert {"accuracy", "pruned", "shortened", "motifs", "rate", "energy_nj"} <= first.keys()
+    names = (
+        "accuracy pruned shortened pruned_50 pruned_10 shortened_10 movies motifs motifs_plain motifs_learned matched"
+    )
+    assert set(names.split()) < first.keys()
     assert 0 < first["rate"] < 1
     assert first["energy_nj"] > 0
 
@@ -180,6 +240,12 @@ def test_options_reach_the_config_and_bad_ones_are_refused():
         replace(TINY, size=9)
     with pytest.raises(ConfigError, match="hd-snn: keep: expected a share"):
         replace(TINY, keep=1.0)
+    with pytest.raises(ConfigError, match="hd-snn: curve: expected shares in percent, 1 to 99"):
+        replace(TINY, curve=(50, 0))
+    with pytest.raises(ConfigError, match="Lesson.updates: expected at least 1, got 0"):
+        Lesson(updates=0)
+    with pytest.raises(ConfigError, match="Lesson.lr: expected a rate > 0, got 0"):
+        Lesson(lr=0.0)
     with pytest.raises(ConfigError, match="hd-snn: delays: expected at least 1"):
         replace(TINY, delays=0)
     with pytest.raises(ConfigError, match="Motifs.steps: expected at least two lengths"):

@@ -108,6 +108,40 @@ def test_measuring_twice_gives_the_same(config):
     assert 0 <= first["average"] <= 1
 
 
+def test_variants_differ_from_the_config_by_what_they_are_named_for_and_are_guarded_as_it_is():
+    for guards in (True, False):
+        config = replace(TINY, hlop=guards, beside=hlop.VARIANTS, seed=3)
+        alone = replace(config, beside=())
+        found = {name: hlop.variant(config, name) for name in hlop.VARIANTS}
+        assert found["sltt"] == replace(alone, rule="sltt")
+        assert found["ottt"] == replace(alone, rule="ottt")
+        assert found["random"] == replace(alone, back="random")
+        assert found["split_mnist"] == replace(hlop.SPLIT_MNIST, hlop=guards, seed=3)
+        assert found["split_cifar10"] == replace(hlop.SPLIT_CIFAR10, hlop=guards, seed=3)
+
+
+def test_what_is_measured_beside_is_what_it_would_be_alone():
+    together = hlop.measure(replace(TINY, beside=("ottt", "random")), 0, lambda fraction, words: None)
+    for name, config in {
+        "": TINY,
+        "_ottt": replace(TINY, rule="ottt"),
+        "_random": replace(TINY, back="random"),
+    }.items():
+        alone = hlop.measure(config, 0, lambda fraction, words: None)
+        for figure in ("average", "backward", "forgetting", "forward", "later"):
+            assert together[f"{figure}{name}"] == alone[figure]
+    assert together["average"] != together["average_random"]
+
+
+def test_the_claim_fails_if_any_variant_forgets_or_does_not_learn():
+    passes = hlop.SYSTEM.claim.passes
+    good = {f"{figure}{end}": value for end in hlop.LEAST for figure, value in (("backward", -0.01), ("later", 1.0))}
+    assert passes(good)
+    for end in hlop.LEAST:
+        assert not passes(good | {f"backward{end}": -0.1})
+        assert not passes(good | {f"later{end}": 0.5})
+
+
 def test_what_the_first_task_froze_stays_to_the_last_bit_and_so_does_what_the_network_says_in_it():
     config = replace(TINY, num_tasks=1)
     net = hlop.build(replace(TINY, num_tasks=2))

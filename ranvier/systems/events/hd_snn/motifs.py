@@ -55,6 +55,11 @@ class Motifs:
             if not getattr(self, name) > 0:
                 raise ConfigError(f"Motifs.{name}", expected="a number > 0", got=str(getattr(self, name)))
 
+    @property
+    def background(self) -> float:
+        """a = logit p_A."""
+        return math.log(self.rate_inputs / (1 - self.rate_inputs))
+
 
 class Rasters(NamedTuple):
     """What was drawn."""
@@ -65,20 +70,25 @@ class Rasters(NamedTuple):
 
 
 def draw(config: Motifs, seed: int) -> Rasters:
-    """Draw kernels, motifs and the spikes that they make more or less likely.
+    """Draw kernels, motifs and the spikes that they make more or less likely."""
+    own = generator(seed, "motifs")
+    kernel = draw_kernel(config, own)
+    return Rasters(kernel, *raster(config, kernel, own))
+
+
+def raster(config: Motifs, kernel_MND: Tensor, own: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draw motifs (T, R, M) and spikes (T, R, N).
 
     logit p(n, t) = logit p_A + sum over m, d of K[m, n, d] B[t - d, m]; spikes are tosses of that coin.
     """
-    own = generator(seed, "motifs")
-    kernel = draw_kernel(config, own)
     motifs_TRM = (torch.rand(config.steps, config.trials, config.motifs, generator=own) < config.rate_motifs).float()
     half = config.delays // 2
     motifs_TRM[:half] = 0.0
     motifs_TRM[config.steps - config.delays :] = 0.0  # none is cut short
-    evidence_TRN = arrivals(motifs_TRM, synapses(kernel.transpose(0, 1)), config.inputs)
-    chance = torch.sigmoid(math.log(config.rate_inputs / (1 - config.rate_inputs)) + evidence_TRN)
+    evidence_TRN = arrivals(motifs_TRM, synapses(kernel_MND.transpose(0, 1)), config.inputs)
+    chance = torch.sigmoid(config.background + evidence_TRN)
     spikes = (torch.rand(chance.shape, generator=own) < chance).float()
-    return Rasters(kernel, motifs_TRM, spikes)
+    return motifs_TRM, spikes
 
 
 def draw_kernel(config: Motifs, own: torch.Generator) -> Tensor:
@@ -104,14 +114,13 @@ def synapses(kernel_MND: Tensor, *, mirrored: bool = False) -> Synapses:
     return Synapses(pre, post, kernel_MND[post, pre, tap], delay)
 
 
-def detect(spikes_TRN: Tensor, kernel_MND: Tensor, config: Motifs) -> Tensor:
+def detect(spikes_TRN: Tensor, kernel_MND: Tensor, a: float) -> Tensor:
     """Return the log-odds (T, R, M) that motif m began at t, up to those of any motif beginning.
 
-    sum over n, d of K[m, n, d] A[t + d, n] - sum over n, d of log((1 + exp(a + K)) / (1 + exp(a))), a = logit p_A: the
-    ratio of the likelihoods with and without the motif. Its delays mirror those of the motif, so that the spikes of one
-    arrive all at once, D - 1 steps after its beginning; that shift is taken out here.
+    sum over n, d of K[m, n, d] A[t + d, n] - sum over n, d of log((1 + exp(a + K)) / (1 + exp(a))), a the log-odds of a
+    spike without motif: the ratio of the likelihoods with and without it. Delays mirror those of the motif, so that the
+    spikes of one arrive all at once, D - 1 steps after its beginning; that shift is taken out here.
     """
-    a = math.log(config.rate_inputs / (1 - config.rate_inputs))
     offset_M = (torch.nn.functional.softplus(a + kernel_MND) - math.log1p(math.exp(a))).sum((1, 2))
     return correlate(spikes_TRN, kernel_MND) - offset_M
 
@@ -124,9 +133,9 @@ def correlate(spikes_TRN: Tensor, kernel_MND: Tensor) -> Tensor:
     return found[late:]
 
 
-def template(kernel_MND: Tensor, config: Motifs) -> Tensor:
+def template(kernel_MND: Tensor, a: float) -> Tensor:
     """Return what plain correlation would look for: the chance of each spike of a motif instead of its log-odds."""
-    return torch.sigmoid(math.log(config.rate_inputs / (1 - config.rate_inputs)) + kernel_MND)
+    return torch.sigmoid(a + kernel_MND)
 
 
 def true_positives(evidence_TRM: Tensor, motifs_TRM: Tensor) -> float:

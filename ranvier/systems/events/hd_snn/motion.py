@@ -102,7 +102,22 @@ def texture(side: int, own: torch.Generator) -> Tensor:
     frequency = (across[:, None].square() + across[None, :].square()).sqrt()
     frequency[0, 0] = math.inf
     noise = torch.fft.fft2(torch.randn(side, side, generator=own)) / frequency
-    log = torch.fft.ifft2(noise).real
+    return _shown(torch.fft.ifft2(noise).real)
+
+
+def whitened(photograph: Tensor) -> Tensor:
+    """Give a photograph (H, W), 0 to 255, a flat spectrum, whatever its contrast, as intensities like a texture's.
+
+    Log intensity is multiplied by f exp(-(f / f0)^4), f0 = 0.4 cycles a pixel, and gets a standard deviation of 0.5.
+    Source of the filter: Olshausen and Field 1997, Vision Res. 37:3311.
+    """
+    down, across = (torch.fft.fftfreq(n) for n in photograph.shape)
+    frequency = (down[:, None].square() + across[None, :].square()).sqrt()
+    spectrum = torch.fft.fft2(torch.log(photograph + 1.0)) * frequency * torch.exp(-((frequency / 0.4) ** 4))
+    return _shown(torch.fft.ifft2(spectrum).real)
+
+
+def _shown(log: Tensor) -> Tensor:
     return 0.3 * torch.exp(0.5 * (log - log.mean()) / log.std()).clamp(max=3.0)
 
 
@@ -111,14 +126,17 @@ def pictures(config: Motion, seed: int, split: str, number: int, side: int) -> l
     own = generator(seed, "pictures", split)
     if config.images == "textures":
         return [texture(2 * side, own) for _ in range(number)]
-    found = torch.from_numpy(natural_images.load("kodak"))
-    found = found[:12] if split == "train" else found[12:]
+    found: list[Tensor] = []
+    for part in natural_images.PARTS:
+        photographs = torch.from_numpy(natural_images.load(part))
+        held_out = len(photographs) // 4
+        found += photographs[:-held_out] if split == "train" else photographs[-held_out:]
     made = []
     for _ in range(number):
-        which = int(torch.randint(len(found), (), generator=own))
-        size = min(2 * side, found.shape[1])
-        y, x = (int(torch.randint(found.shape[1] - size + 1, (), generator=own)) for _ in range(2))
-        made.append(found[which, y : y + size, x : x + size].float() / 255)
+        photograph = found[int(torch.randint(len(found), (), generator=own))]
+        size = min(2 * side, len(photograph))
+        y, x = (int(torch.randint(len(photograph) - size + 1, (), generator=own)) for _ in range(2))
+        made.append(whitened(photograph.float())[y : y + size, x : x + size])
     return made
 
 
