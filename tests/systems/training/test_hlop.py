@@ -25,15 +25,6 @@ SPLIT = replace(TINY, tasks="split", head="own", rows=(8, 5), more=(6, 3))
 CONVOLUTIONS = replace(SPLIT, channels=(4, 5), rows=(4, 9, 5, 5), more=(2, 5, 3, 3))
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Compute in one thread: for tensors this small, threads that wait for each other are all the work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def quiet(fraction, words, /, **figures):
     del fraction, words, figures
 

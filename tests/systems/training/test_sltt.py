@@ -19,15 +19,6 @@ from ranvier.train import SGD, Train
 TINY = sltt.Config(limit=20, num_steps=3, shrink=4, plan=(4, "P"), batch_size=10, train=Train(epochs=1))
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Compute in one thread: for tensors this small, threads that wait for each other are all the work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def quiet(fraction, words, /, **figures):
     del fraction, words, figures
 
