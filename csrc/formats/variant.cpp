@@ -11,6 +11,9 @@ namespace ranvier::formats {
 namespace {
 
 #include "columns.hpp"
+#if defined(RANVIER_NEEDS_AVX512)
+#include "lanes_avx512.hpp"
+#endif
 #include "evt2.hpp"
 #include "evt21.hpp"
 #if defined(RANVIER_NEEDS_AVX512)

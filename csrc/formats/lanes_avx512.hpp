@@ -1,0 +1,78 @@
+// Sixteen events at once: written to their columns, and their bounds taken while they are still in registers.
+
+struct Sixteen {
+    __m512i t0, t1;  // the first eight times and the others
+    __m256i x, y;
+    __m128i polarity;
+};
+
+class Lanes {
+public:
+    void put(const Pen& pen, int64_t n, const Sixteen& e) {
+        _mm512_storeu_si512(pen.t + n, e.t0);
+        _mm512_storeu_si512(pen.t + n + 8, e.t1);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(pen.x + n), e.x);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(pen.y + n), e.y);
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(pen.polarity + n), e.polarity);
+        falls |= _mm512_cmplt_epi64_mask(e.t0, _mm512_alignr_epi64(e.t0, before, 7));
+        falls |= _mm512_cmplt_epi64_mask(e.t1, _mm512_alignr_epi64(e.t1, e.t0, 7));
+        before = e.t1;
+        x_low = _mm256_min_epi16(x_low, e.x), x_high = _mm256_max_epi16(x_high, e.x);
+        y_low = _mm256_min_epi16(y_low, e.y), y_high = _mm256_max_epi16(y_high, e.y);
+        p_high = _mm_max_epu8(p_high, e.polarity);
+    }
+
+    // Only the first `num` of them.
+    void put_some(const Pen& pen, int64_t n, int num, const Sixteen& e) {
+        const auto there = static_cast<__mmask16>((1u << num) - 1);
+        const auto first = static_cast<__mmask8>(there), second = static_cast<__mmask8>(there >> 8);
+        _mm512_mask_storeu_epi64(pen.t + n, first, e.t0);
+        _mm512_mask_storeu_epi64(pen.t + n + 8, second, e.t1);
+        _mm256_mask_storeu_epi16(pen.x + n, there, e.x);
+        _mm256_mask_storeu_epi16(pen.y + n, there, e.y);
+        _mm_mask_storeu_epi8(pen.polarity + n, there, e.polarity);
+        falls |= first & _mm512_cmplt_epi64_mask(e.t0, _mm512_alignr_epi64(e.t0, before, 7));
+        falls |= second & _mm512_cmplt_epi64_mask(e.t1, _mm512_alignr_epi64(e.t1, e.t0, 7));
+        before = _mm512_permutexvar_epi64(_mm512_set1_epi64((num - 1) & 7), num > 8 ? e.t1 : e.t0);
+        x_low = _mm256_mask_min_epi16(x_low, there, x_low, e.x), x_high = _mm256_mask_max_epi16(x_high, there, x_high, e.x);
+        y_low = _mm256_mask_min_epi16(y_low, there, y_low, e.y), y_high = _mm256_mask_max_epi16(y_high, there, y_high, e.y);
+        p_high = _mm_mask_max_epu8(p_high, there, p_high, e.polarity);
+    }
+
+    // Widens bounds by what was put, which are the events from `from` to `to`.
+    void rest(Bounds& b, const Columns& c, int64_t from, int64_t to) const {
+        if (from == to) return;
+        if (falls != 0) {
+            widen_times(b, c, from, to);
+        } else {
+            widen_rising(b, c, from, to);
+        }
+        alignas(64) int16_t lanes[4][16];
+        alignas(16) uint8_t p[16];
+        const __m256i all[] = {x_low, x_high, y_low, y_high};
+        for (int k = 0; k < 4; ++k) _mm256_store_si256(reinterpret_cast<__m256i*>(lanes[k]), all[k]);
+        _mm_store_si128(reinterpret_cast<__m128i*>(p), p_high);
+        for (int k = 1; k < 16; ++k) {
+            for (int which = 0; which < 4; which += 2) {
+                lanes[which][0] = lanes[which][k] < lanes[which][0] ? lanes[which][k] : lanes[which][0];
+                lanes[which + 1][0] = lanes[which + 1][k] > lanes[which + 1][0] ? lanes[which + 1][k] : lanes[which + 1][0];
+            }
+            p[0] = p[k] > p[0] ? p[k] : p[0];
+        }
+        widen_pixels(b, from == 0, lanes[0][0], lanes[1][0], lanes[2][0], lanes[3][0], p[0]);
+    }
+
+private:
+    __m512i before = _mm512_set1_epi64(INT64_MIN);  // its last lane is the time of the event before
+    __m256i x_low = _mm256_set1_epi16(INT16_MAX), x_high = _mm256_set1_epi16(INT16_MIN);
+    __m256i y_low = x_low, y_high = x_high;
+    __m128i p_high = _mm_setzero_si128();
+    uint32_t falls = 0;
+};
+
+// Sixteen times of 32 bits after a common start.
+inline void times_of(__m512i low, int64_t start, Sixteen& e) {
+    const __m512i from = _mm512_set1_epi64(start);
+    e.t0 = _mm512_add_epi64(from, _mm512_cvtepu32_epi64(_mm512_castsi512_si256(low)));
+    e.t1 = _mm512_add_epi64(from, _mm512_cvtepu32_epi64(_mm512_extracti64x4_epi64(low, 1)));
+}
