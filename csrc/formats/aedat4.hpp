@@ -1,13 +1,10 @@
 // AEDAT 4: the events of one unpacked packet; the twin and the layout: ranvier/data/formats/aedat4.py.
-// Gives nothing, and takes no byte, if the packet is no sound one of pixel events or there is no room for all of it.
+// Parameter: bytes of the packet, 0 if it is all there is. Gives nothing, and takes no byte, if the packet is no sound one of pixel events or there is no room for all of it.
 
 #if defined(RANVIER_NEEDS_AVX512)
 // Sixteen events at a time; gives how many those are.
 inline int64_t aedat4_lanes(const uint8_t* __restrict from, int64_t num, const Columns& out, Bounds& bounds) {
     const __m512i evens = _mm512_set_epi64(14, 12, 10, 8, 6, 4, 2, 0), odds = _mm512_set_epi64(15, 13, 11, 9, 7, 5, 3, 1);
-    const auto both16 = [](__m512i one, __m512i two) {
-        return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm512_cvtepi64_epi16(one)), _mm512_cvtepi64_epi16(two), 1);
-    };
     const Pen pen(out);
     Lanes lanes;
     int64_t i = 0;
@@ -17,8 +14,8 @@ inline int64_t aedat4_lanes(const uint8_t* __restrict from, int64_t num, const C
         const __m512i one = _mm512_permutex2var_epi64(a, odds, b), two = _mm512_permutex2var_epi64(c, odds, d);
         Sixteen e;
         e.t0 = _mm512_permutex2var_epi64(a, evens, b), e.t1 = _mm512_permutex2var_epi64(c, evens, d);
-        e.x = both16(one, two);
-        e.y = both16(_mm512_srli_epi64(one, 16), _mm512_srli_epi64(two, 16));
+        e.x = low16(one, two);
+        e.y = low16(_mm512_srli_epi64(one, 16), _mm512_srli_epi64(two, 16));
         e.polarity = _mm_unpacklo_epi64(_mm512_cvtepi64_epi8(_mm512_srli_epi64(one, 32)), _mm512_cvtepi64_epi8(_mm512_srli_epi64(two, 32)));
         lanes.put(pen, i, e);
     }
@@ -27,8 +24,9 @@ inline int64_t aedat4_lanes(const uint8_t* __restrict from, int64_t num, const C
 }
 #endif
 
-inline Found aedat4(Bytes bytes, const int64_t*, const int64_t*, const Columns& out) {
+inline Found aedat4(Bytes bytes, const int64_t* parameters, const int64_t*, const Columns& out) {
     Found found;
+    if (parameters[0] > 0) bytes.size = smaller(bytes.size, parameters[0]);
     const Vector events = event_vector(bytes);
     if (events.place < 0 || events.length > out.capacity) return found;
     const uint8_t* from = bytes.data + events.place;

@@ -72,7 +72,7 @@ inline void dat_all(const uint8_t* __restrict from, int64_t records, int64_t& va
         for (int k = 0; k < 16; ++k) wide[k] = raw[k];
         unroll(wide, num, value, wraps, t);
         e.t0 = _mm512_load_si512(t), e.t1 = _mm512_load_si512(t + 8);
-        lanes.put_some(pen, i, num, e);
+        lanes.put_some(pen, i, e, num);
         before = _mm512_set1_epi32(static_cast<int32_t>(value));
     }
     if (records > 0) {

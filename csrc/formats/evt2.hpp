@@ -67,7 +67,7 @@ inline void evt2_words(Bytes bytes, int64_t words, Evt2& s, const Columns& out, 
                 found.untimed += some;
             } else if (some > 0) {
                 const auto these = static_cast<__mmask16>((1u << end) - (1u << begin));
-                lanes.put_some(pen, n, some, evt2_sixteen(_mm512_maskz_compress_epi32(these, word), evt2_base(s.high, s.wraps)));
+                lanes.put_some(pen, n, evt2_sixteen(_mm512_maskz_compress_epi32(these, word), evt2_base(s.high, s.wraps)), some);
                 place(out, n, some, 4 * (i + begin), 4);
                 n += some;
             }
@@ -76,7 +76,7 @@ inline void evt2_words(Bytes bytes, int64_t words, Evt2& s, const Columns& out, 
         }
     }
     found.num = n;
-    lanes.rest(found.bounds, out, 0, n);
+    lanes.rest(found.bounds, out, 0, found.num);
 }
 #else
 inline void evt2_words(Bytes bytes, int64_t words, Evt2& s, const Columns& out, Found& found) {

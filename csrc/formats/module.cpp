@@ -142,8 +142,10 @@ NB_MODULE(_decoders, m) {
         if (num < 1 || num > all.capacity) refuse("num", "1 to what there is room for", std::to_string(num));
         return told(variant(std::nullopt).bounds(all, num));
     }, "block"_a, "capacity"_a, "start"_a, "num"_a);
-    m.def("event_vector", [](nb::bytes packet) {
-        const Vector found = event_vector({static_cast<const uint8_t*>(packet.data()), static_cast<int64_t>(packet.size())});
+    m.def("event_vector", [](nb::object data, int64_t skip, int64_t size) {
+        const Bytes all = bytes_of(data);
+        if (skip < 0 || size < 0 || skip > all.size || size > all.size - skip) refuse("packet", "bytes of the data", std::to_string(size));
+        const Vector found = event_vector({all.data + skip, size});
         return nb::make_tuple(found.place, found.length);
-    }, "packet"_a);
+    }, "data"_a, "skip"_a, "size"_a);
 }

@@ -31,14 +31,11 @@ inline int64_t nmnist_lanes(Bytes bytes, int64_t i, int64_t records, int64_t add
         const __m512i a = nmnist_eight(bytes.data + 5 * i), b = nmnist_eight(bytes.data + 5 * i + 40);
         const __m512i ya = _mm512_and_si512(_mm512_srli_epi64(a, 48), byte), yb = _mm512_and_si512(_mm512_srli_epi64(b, 48), byte);
         if ((_mm512_cmpeq_epi64_mask(ya, marker) | _mm512_cmpeq_epi64_mask(yb, marker)) != 0) break;
-        const auto both16 = [](__m512i one, __m512i two) {
-            return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm512_cvtepi64_epi16(one)), _mm512_cvtepi64_epi16(two), 1);
-        };
         Sixteen e;
         e.t0 = _mm512_add_epi64(base, _mm512_and_si512(_mm512_srli_epi64(a, 24), time));
         e.t1 = _mm512_add_epi64(base, _mm512_and_si512(_mm512_srli_epi64(b, 24), time));
-        e.x = both16(_mm512_srli_epi64(a, 56), _mm512_srli_epi64(b, 56));
-        e.y = both16(ya, yb);
+        e.x = low16(_mm512_srli_epi64(a, 56), _mm512_srli_epi64(b, 56));
+        e.y = low16(ya, yb);
         const __m512i one = _mm512_set1_epi64(1);
         e.polarity = _mm_unpacklo_epi64(_mm512_cvtepi64_epi8(_mm512_and_si512(_mm512_srli_epi64(a, 47), one)),
                                         _mm512_cvtepi64_epi8(_mm512_and_si512(_mm512_srli_epi64(b, 47), one)));

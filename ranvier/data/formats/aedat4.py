@@ -37,7 +37,7 @@ _PACKET_EVENTS = 1 << 15
 _OTHER = 4  # bytes of an item of a vector of tables: an offset
 
 
-_Read = Callable[[bytes, int, Gathered], None]
+_Read = Callable[[Any, int, int, int, Gathered], None]  # bytes, first and number of those of a packet, where it lies
 
 
 class _Layout(NamedTuple):
@@ -90,6 +90,7 @@ def open_(path: Path) -> ByteReader:
         path=path,
         decode=partial(decode, layout=layout),
         compiled=native.given(partial(decode_compiled, layout=layout)),
+        as_array=True,
         start=mark,
         size=sensor,
         metadata=facts,
@@ -129,8 +130,8 @@ def decode_compiled(
     gathered, packets = Gathered(), _Packets()
     used, state, need = _walk(data, at, end, state, layout, gathered, packets.read)
     room, start = native.room(room, gathered.num)
-    for plain, here in packets.found:
-        room.decode("aedat4", plain, here, ())
+    for plain, skip, length, here in packets.found:
+        room.decode("aedat4", plain, here, (), (length,), skip=skip)
     return Decoded(gathered.chunk()._replace(columns=room.columns(start)), used, state, need)
 
 
@@ -138,20 +139,20 @@ class _Packets:
     """The unpacked packets of pixel events of one call, and where each lies."""
 
     def __init__(self) -> None:
-        self.found: list[tuple[bytes, int]] = []
+        self.found: list[tuple[Any, int, int, int]] = []
 
-    def read(self, plain: bytes, here: int, gathered: Gathered) -> None:
+    def read(self, data: Any, skip: int, size: int, here: int, gathered: Gathered) -> None:
         """Note a packet of pixel events; the twin reads any other."""
-        place, length = native.event_vector(plain)
+        place, length = native.event_vector(data, skip, size)
         if place < 0:
-            _read(plain, here, gathered)
+            _read(data, skip, size, here, gathered)
             return
         gathered.num += length
-        self.found.append((plain, here))
+        self.found.append((data, skip, size, here))
 
 
 def _walk(
-    data: bytes, at: int, end: int, state: bool, layout: _Layout, gathered: Gathered, read: _Read
+    data: Any, at: int, end: int, state: bool, layout: _Layout, gathered: Gathered, read: _Read
 ) -> tuple[int, bool, int]:
     """Go through packets: how many bytes were taken, the state, how many bytes are needed."""
     used, need = 0, 0
@@ -161,6 +162,7 @@ def _walk(
             break
         searching = state
         if searching:
+            data = bytes(data)  # once: of bytes it is the same object
             took, state = _search(data, used, at, layout.stop, gathered)
             need = 0
         else:
@@ -174,7 +176,7 @@ def _walk(
     return used, state, need
 
 
-def _packet(data: bytes, used: int, at: int, layout: _Layout, gathered: Gathered, read: _Read) -> tuple[int, bool, int]:
+def _packet(data: Any, used: int, at: int, layout: _Layout, gathered: Gathered, read: _Read) -> tuple[int, bool, int]:
     """Read a packet: what was taken, whether to search, and how many bytes are needed if nothing was taken."""
     here, room = at + used, layout.stop - at - used
     if room < _HEAD.size:
@@ -197,18 +199,22 @@ def _packet(data: bytes, used: int, at: int, layout: _Layout, gathered: Gathered
         return _HEAD.size + length, False, 0
     if len(data) - used < _HEAD.size + length:
         return 0, False, _HEAD.size + length
-    payload = data[used + _HEAD.size : used + _HEAD.size + length]
+    skip = used + _HEAD.size
     try:
-        packed = payload.startswith((unpack.LZ4, unpack.ZSTD))
-        read(unpack.unpack(payload) if packed else payload, here, gathered)
+        if bytes(data[skip : skip + 4]) in (unpack.LZ4, unpack.ZSTD):
+            plain = unpack.unpack(bytes(data[skip : skip + length]))
+            read(plain, 0, len(plain), here, gathered)
+        else:
+            read(data, skip, length, here, gathered)
     except (flatbuffer.Broken, unpack.Refused) as error:
         took = _HEAD.size + length
         gathered.fault(Fault("broken packet", here, "a readable packet", str(error), num_bytes=took))
     return _HEAD.size + length, False, 0
 
 
-def _read(plain: bytes, here: int, gathered: Gathered) -> None:
+def _read(data: Any, skip: int, size: int, here: int, gathered: Gathered) -> None:
     """Read an unpacked packet."""
+    plain = bytes(data[skip : skip + size])
     kind = plain[8:12]
     if kind not in _NAMES:
         raise flatbuffer.Broken(f"a stream of type {kind!r}")

@@ -32,9 +32,12 @@ def given(compiled: Compiled) -> Compiled | None:
     return None if absence() is not None else compiled
 
 
-def event_vector(packet: bytes) -> tuple[int, int]:
-    """Find the events of an unpacked AEDAT 4 packet: the first byte and their number; (-1, 0) if it is no sound one."""
-    found: tuple[int, int] = EXTENSION.module("event_vector").event_vector(packet)
+def event_vector(data: Any, skip: int, size: int) -> tuple[int, int]:
+    """Find the events of the unpacked AEDAT 4 packet of ``size`` bytes from ``skip`` on.
+
+    Returns: their first byte and their number; (-1, 0) if it is no sound one.
+    """
+    found: tuple[int, int] = EXTENSION.module("event_vector").event_vector(data, skip, size)
     return found
 
 
@@ -54,7 +57,7 @@ class Room:
         self._bounds: tuple[Any, ...] | None = None
 
     def _take(self, capacity: int) -> None:
-        self.capacity = max(-(-capacity // 8) * 8, 8)
+        self.capacity = max(-(-capacity // 64) * 64, 64)
         self._block = _block(self.capacity, _EVENT)
 
     def more(self, num: int) -> None:
