@@ -60,6 +60,20 @@ inline void evt2_words(Bytes bytes, int64_t words, Evt2& s, const Columns& out, 
             n += 16, s.events += 16;
             continue;
         }
+        if (num == 16 && s.high >= 0 && (others & (others - 1)) == 0 && !out.at) {
+            // One of them parts the others: what follows it has another base, and all move up by one.
+            const int k = __builtin_ctz(others);
+            const __m512i both = _mm512_maskz_compress_epi32(static_cast<__mmask16>(~others), word);
+            const __m512i old = _mm512_set1_epi64(evt2_base(s.high, s.wraps));
+            Sixteen e = evt2_sixteen(both, 0);
+            evt2_other(s, little<uint32_t>(from + 4 * k), 4 * (i + k), found);
+            const __m512i base = _mm512_set1_epi64(evt2_base(s.high, s.wraps));
+            e.t0 = _mm512_or_si512(e.t0, _mm512_mask_mov_epi64(old, static_cast<__mmask8>(0xFFFFu << k), base));
+            e.t1 = _mm512_or_si512(e.t1, _mm512_mask_mov_epi64(old, static_cast<__mmask8>((0xFFFFu << k) >> 8), base));
+            lanes.put_fifteen(pen, n, e);
+            n += 15, s.events += 15;
+            continue;
+        }
         for (int begin = 0; begin < num; others &= others - 1) {
             const int end = others != 0 ? __builtin_ctz(others) : static_cast<int>(num), some = end - begin;
             s.events += some;

@@ -35,6 +35,7 @@ const std::vector<Format>& formats() {
         {"aedat2", &Decoders::aedat2, 8, 0, {{0, 127, -1}, {1, -1, -1}, {1, 239, 179}}, {0, 0}},
         {"aedat3", &Decoders::aedat3, 8, 0, {{INT64_MAX}}, {0, 0, 0, 0, 0}},
         {"aedat4", &Decoders::aedat4, 16, 0, {{}}, {}},
+        {"aedat4_items", &Decoders::aedat4_items, 16, 0, {{}}, {}},
         {"nmnist_bin", &Decoders::nmnist_bin, 5, 0, {{}}, {0}},
         {"es", &Decoders::es, 5, 0, {{1, 180}, {2, 240}}, {0}},
     };

@@ -15,18 +15,39 @@ struct Lanes {
     __m128i p_high = _mm_setzero_si128();
     uint32_t falls = 0;
 
-    void put(const Pen& pen, int64_t n, const Sixteen& e) {
+    static void put_columns(const Pen& pen, int64_t n, const Sixteen& e) {
         _mm512_storeu_si512(pen.t + n, e.t0);
         _mm512_storeu_si512(pen.t + n + 8, e.t1);
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(pen.x + n), e.x);
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(pen.y + n), e.y);
         _mm_storeu_si128(reinterpret_cast<__m128i*>(pen.polarity + n), e.polarity);
+    }
+
+    void widen_some(const Sixteen& e, __mmask16 there) {
+        x_low = _mm256_mask_min_epi16(x_low, there, x_low, e.x), x_high = _mm256_mask_max_epi16(x_high, there, x_high, e.x);
+        y_low = _mm256_mask_min_epi16(y_low, there, y_low, e.y), y_high = _mm256_mask_max_epi16(y_high, there, y_high, e.y);
+        p_high = _mm_mask_max_epu8(p_high, there, p_high, e.polarity);
+    }
+
+    void put(const Pen& pen, int64_t n, const Sixteen& e) {
+        put_columns(pen, n, e);
         falls |= _mm512_cmplt_epi64_mask(e.t0, _mm512_alignr_epi64(e.t0, before, 7));
         falls |= _mm512_cmplt_epi64_mask(e.t1, _mm512_alignr_epi64(e.t1, e.t0, 7));
         before = e.t1;
         x_low = _mm256_min_epi16(x_low, e.x), x_high = _mm256_max_epi16(x_high, e.x);
         y_low = _mm256_min_epi16(y_low, e.y), y_high = _mm256_max_epi16(y_high, e.y);
         p_high = _mm_max_epu8(p_high, e.polarity);
+    }
+
+    // The first fifteen; there is room for one more, and something is written there.
+    void put_fifteen(const Pen& pen, int64_t n, const Sixteen& e) {
+        constexpr __mmask16 there = 0x7FFF;
+        const __m512i last = before;
+        put_columns(pen, n, e);
+        falls |= _mm512_cmplt_epi64_mask(e.t0, _mm512_alignr_epi64(e.t0, last, 7));
+        falls |= 0x7F & _mm512_cmplt_epi64_mask(e.t1, _mm512_alignr_epi64(e.t1, e.t0, 7));
+        before = _mm512_alignr_epi64(e.t1, e.t1, 7);  // its last lane is the seventh
+        widen_some(e, there);
     }
 
     // Only the first `num` of them, at least one.
@@ -41,9 +62,7 @@ struct Lanes {
         falls |= low & _mm512_cmplt_epi64_mask(e.t0, _mm512_alignr_epi64(e.t0, before, 7));
         falls |= high & _mm512_cmplt_epi64_mask(e.t1, _mm512_alignr_epi64(e.t1, e.t0, 7));
         before = _mm512_permutexvar_epi64(_mm512_set1_epi64((num - 1) & 7), num > 8 ? e.t1 : e.t0);
-        x_low = _mm256_mask_min_epi16(x_low, there, x_low, e.x), x_high = _mm256_mask_max_epi16(x_high, there, x_high, e.x);
-        y_low = _mm256_mask_min_epi16(y_low, there, y_low, e.y), y_high = _mm256_mask_max_epi16(y_high, there, y_high, e.y);
-        p_high = _mm_mask_max_epu8(p_high, there, p_high, e.polarity);
+        widen_some(e, there);
     }
 
     // Widens bounds by what was put, which are the events from `from` to `to`.

@@ -42,6 +42,6 @@ bool usable() {
 }  // namespace
 
 extern const Decoders RANVIER_VARIANT;
-const Decoders RANVIER_VARIANT = {RANVIER_VARIANT_NAME, usable, evt2, evt21, evt3, dat, aedat2, aedat3, aedat4, nmnist_bin, es, bounds};
+const Decoders RANVIER_VARIANT = {RANVIER_VARIANT_NAME, usable, evt2, evt21, evt3, dat, aedat2, aedat3, aedat4, aedat4_items, nmnist_bin, es, bounds};
 
 }  // namespace ranvier::formats

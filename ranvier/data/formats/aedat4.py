@@ -23,6 +23,7 @@ from ranvier.data.events import Events
 from ranvier.data.formats import flatbuffer, native, unpack
 from ranvier.data.formats.faults import Fault
 from ranvier.data.formats.interface import ByteReader, Columns, Decoded, Format, Gathered, Mark
+from ranvier.data.formats.stretch import Stretch
 
 MAGIC = b"#!AER-DAT4.0\r\n"
 Compression = Literal["none", "lz4", "zstd"]
@@ -34,10 +35,11 @@ _NAMES = {b"FRME": "frames", b"IMUS": "imu samples", b"TRIG": "triggers", b"EVTS
 _ENOUGH = 1 << 18  # events a chunk
 _MAX_HEADER = 4 << 20
 _PACKET_EVENTS = 1 << 15
+_BEGIN = 1 << 10  # bytes in which a packet tells where its events lie
 _OTHER = 4  # bytes of an item of a vector of tables: an offset
 
 
-_Read = Callable[[Any, int, int, int, Gathered], None]  # bytes, first and number of those of a packet, where it lies
+_Read = Callable[[Any, int, Gathered], None]  # the bytes of a packet, and where it lies
 
 
 class _Layout(NamedTuple):
@@ -90,7 +92,7 @@ def open_(path: Path) -> ByteReader:
         path=path,
         decode=partial(decode, layout=layout),
         compiled=native.given(partial(decode_compiled, layout=layout)),
-        as_array=True,
+        as_stretch=True,
         start=mark,
         size=sensor,
         metadata=facts,
@@ -124,14 +126,17 @@ def decode(data: bytes, at: int, end: int, state: bool, *, layout: _Layout) -> D
 
 
 def decode_compiled(
-    data: bytes, at: int, end: int, state: bool, room: native.Room | None = None, *, layout: _Layout
+    data: bytes | Stretch, at: int, end: int, state: bool, room: native.Room | None = None, *, layout: _Layout
 ) -> Decoded:
     """Do what ``decode`` does; the events of packets in C++."""
     gathered, packets = Gathered(), _Packets()
     used, state, need = _walk(data, at, end, state, layout, gathered, packets.read)
     room, start = native.room(room, gathered.num)
-    for plain, skip, length, here in packets.found:
-        room.decode("aedat4", plain, here, (), (length,), skip=skip)
+    for plain, here in packets.found:
+        if not isinstance(plain, Stretch):
+            room.decode("aedat4", plain, here, ())
+        elif room.decode("aedat4_items", plain, here, ()).used < len(plain):
+            raise plain.changed()
     return Decoded(gathered.chunk()._replace(columns=room.columns(start)), used, state, need)
 
 
@@ -139,16 +144,23 @@ class _Packets:
     """The unpacked packets of pixel events of one call, and where each lies."""
 
     def __init__(self) -> None:
-        self.found: list[tuple[Any, int, int, int]] = []
+        self.found: list[tuple[bytes | Stretch, int]] = []
 
-    def read(self, data: Any, skip: int, size: int, here: int, gathered: Gathered) -> None:
+    def read(self, plain: bytes | Stretch, here: int, gathered: Gathered) -> None:
         """Note a packet of pixel events; the twin reads any other."""
-        place, length = native.event_vector(data, skip, size)
+        if isinstance(plain, Stretch):  # its events may stay where they are
+            place, length = native.event_vector(plain[:_BEGIN], len(plain))
+            if place > 0:
+                gathered.num += length
+                self.found.append((plain.part(place, length * _EVENT.itemsize), here))
+                return
+            plain = bytes(plain)
+        place, length = native.event_vector(plain, len(plain))
         if place < 0:
-            _read(data, skip, size, here, gathered)
+            _read(plain, here, gathered)
             return
         gathered.num += length
-        self.found.append((data, skip, size, here))
+        self.found.append((plain, here))
 
 
 def _walk(
@@ -185,7 +197,7 @@ def _packet(data: Any, used: int, at: int, layout: _Layout, gathered: Gathered, 
         return room, False, 0
     if len(data) - used < _HEAD.size:
         return 0, False, _HEAD.size
-    stream, length = _HEAD.unpack_from(data, used)
+    stream, length = _HEAD.unpack(data[used : used + _HEAD.size])
     if stream < 0 or length < 12 or _HEAD.size + length > room:
         if gathered.again("broken packet header", 1):
             return 1, True, 0
@@ -201,20 +213,20 @@ def _packet(data: Any, used: int, at: int, layout: _Layout, gathered: Gathered, 
         return 0, False, _HEAD.size + length
     skip = used + _HEAD.size
     try:
-        if bytes(data[skip : skip + 4]) in (unpack.LZ4, unpack.ZSTD):
-            plain = unpack.unpack(bytes(data[skip : skip + length]))
-            read(plain, 0, len(plain), here, gathered)
+        if data[skip : skip + 4] in (unpack.LZ4, unpack.ZSTD):
+            read(unpack.unpack(data[skip : skip + length]), here, gathered)
+        elif isinstance(data, Stretch):
+            read(data.part(skip, length), here, gathered)
         else:
-            read(data, skip, length, here, gathered)
+            read(data[skip : skip + length], here, gathered)
     except (flatbuffer.Broken, unpack.Refused) as error:
         took = _HEAD.size + length
         gathered.fault(Fault("broken packet", here, "a readable packet", str(error), num_bytes=took))
     return _HEAD.size + length, False, 0
 
 
-def _read(data: Any, skip: int, size: int, here: int, gathered: Gathered) -> None:
+def _read(plain: bytes, here: int, gathered: Gathered) -> None:
     """Read an unpacked packet."""
-    plain = bytes(data[skip : skip + size])
     kind = plain[8:12]
     if kind not in _NAMES:
         raise flatbuffer.Broken(f"a stream of type {kind!r}")

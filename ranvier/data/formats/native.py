@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ranvier.core.extension import Extension
 from ranvier.data.formats.interface import Bounds, Columns, Compiled, Places, no_columns
+from ranvier.data.formats.stretch import Stretch
 from ranvier.kernels.cpu.buffers import fresh
 
 EXTENSION = Extension("ranvier.data.formats._decoders", "the C++ decoders of event files")
@@ -32,12 +33,12 @@ def given(compiled: Compiled) -> Compiled | None:
     return None if absence() is not None else compiled
 
 
-def event_vector(data: Any, skip: int, size: int) -> tuple[int, int]:
-    """Find the events of the unpacked AEDAT 4 packet of ``size`` bytes from ``skip`` on.
+def event_vector(begin: bytes, size: int) -> tuple[int, int]:
+    """Find the events of an unpacked AEDAT 4 packet of ``size`` bytes by its first ones.
 
-    Returns: their first byte and their number; (-1, 0) if it is no sound one.
+    Returns: their first byte and their number; (-1, 0) if it is no sound one, or these bytes do not tell.
     """
-    found: tuple[int, int] = EXTENSION.module("event_vector").event_vector(data, skip, size)
+    found: tuple[int, int] = EXTENSION.module("event_vector").event_vector(begin, size)
     return found
 
 
@@ -54,7 +55,7 @@ class Room:
         self._take(capacity)
         self.num = 0
         self._calls: list[Callable[[], NDArray[np.int64]]] = []
-        self._bounds: tuple[Any, ...] | None = None
+        self._bounds: Bounds | None = None
 
     def _take(self, capacity: int) -> None:
         self.capacity = max(-(-capacity // 64) * 64, 64)
@@ -84,13 +85,18 @@ class Room:
         self.num += num
 
     def decode(
-        self, name: str, data: bytes, at: int, state: Sequence[int], parameters: Sequence[int] = (), *, skip: int = 0
+        self, name: str, data: bytes | Stretch, at: int, state: Sequence[int], parameters: Sequence[int] = (), *, skip: int = 0
     ) -> Any:
         """Decode the bytes from ``skip`` on, which lie at byte ``at`` of the file; give what was found."""
         call = (name, data, skip, parameters, state)
-        found = self._module.decode(*call, self._block, self.capacity, self.num, False, self._variant)
+        if isinstance(data, Stretch):
+            where = (name, data.file, data.at, len(data), parameters, state)
+            found = self._module.decode_file(*where, self._block, self.capacity, self.num, self._variant)
+        else:
+            found = self._module.decode(*call, self._block, self.capacity, self.num, False, self._variant)
         if found.num:
-            self._bounds = None if self._calls else found.bounds
+            bounds = Bounds(*found.bounds)
+            self._bounds = bounds if self._bounds is None else _joined(self._bounds, bounds)
             self._calls.append(partial(self._places, call, found.num, at, self.capacity - self.num))
             self.num += found.num
         return found
@@ -101,11 +107,10 @@ class Room:
         if not num:
             return no_columns()
         calls, bounds = tuple(self._calls), self._bounds
-        if bounds is None:
-            bounds = self._module.bounds(self._block, self.capacity, start, num)
+        assert bounds is not None, "there are events, so a call found some"
         self._calls, self._bounds = [], None
         places = Places(num, lambda: np.concatenate([find() for find in calls]))
-        return Columns(*_columns(self._block, self.capacity, start, num), places, Bounds(*bounds))
+        return Columns(*_columns(self._block, self.capacity, start, num), places, bounds)
 
     def all(self) -> dict[str, Any]:
         """Give the columns of all events."""
@@ -115,8 +120,11 @@ class Room:
         """Decode once more, into as much room, and ask for the places."""
         capacity = -(-room // 8) * 8
         block = _block(capacity, _PLACED)
-        found = self._module.decode(*call, block, capacity, 0, True, self._variant)
-        assert found.num >= num, "decoding twice gives the same"
+        name, data, *others = call
+        given = bytes(data) if isinstance(data, Stretch) else data
+        found = self._module.decode(name, given, *others, block, capacity, 0, True, self._variant)
+        if found.num < num:
+            raise data.changed()  # decoding the same bytes twice gives the same
         return at + block[_EVENT * capacity :].view(np.uint32)[:num].astype(np.int64)
 
 
@@ -126,6 +134,22 @@ def room(given_room: Room | None, capacity: int) -> tuple[Room, int]:
         return Room(capacity), 0
     given_room.more(capacity)
     return given_room, given_room.num
+
+
+def _joined(a: Bounds, b: Bounds) -> Bounds:
+    """Give the bounds of events and of those after them."""
+    return Bounds(
+        t_low=min(a.t_low, b.t_low),
+        t_high=max(a.t_high, b.t_high),
+        t_first=a.t_first,
+        t_last=b.t_last,
+        x_low=min(a.x_low, b.x_low),
+        x_high=max(a.x_high, b.x_high),
+        y_low=min(a.y_low, b.y_low),
+        y_high=max(a.y_high, b.y_high),
+        p_high=max(a.p_high, b.p_high),
+        rising=a.rising and b.rising and b.t_first >= a.t_last,
+    )
 
 
 def _block(capacity: int, event: int) -> _Block:

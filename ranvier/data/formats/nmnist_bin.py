@@ -16,6 +16,7 @@ from ranvier.data import passes
 from ranvier.data.events import Events, first_bad
 from ranvier.data.formats import native
 from ranvier.data.formats.interface import ByteReader, Chunk, Columns, Decoded, Format, Mark, leftover, no_columns
+from ranvier.data.formats.stretch import Stretch
 
 RECORD = 5
 OVERFLOW_Y = 240
@@ -85,15 +86,15 @@ def decode(data: bytes, at: int, end: int, state: int) -> Decoded:
     return Decoded(chunk, count * RECORD, after)
 
 
-def decode_compiled(data: bytes, at: int, end: int, state: int, room: native.Room | None = None) -> Decoded:
+def decode_compiled(data: bytes | Stretch, at: int, end: int, state: int, room: native.Room | None = None) -> Decoded:
     """Do what ``decode`` does, in C++."""
     count, rest = divmod(len(data), RECORD)
     if not count:
-        return decode(data, at, end, state)
+        return decode(bytes(data), at, end, state)
     room, start = native.room(room, count)
     found = room.decode("nmnist_bin", data, at, (state,))
     chunk, after = Chunk(room.columns(start)), found.state[0]
-    if at + len(data) == end and rest:
+    if at + len(data) == end and rest and found.used == count * RECORD:
         return Decoded(leftover(chunk, end - rest, rest, RECORD), len(data), after)
     return Decoded(chunk, found.used, after)
 
@@ -109,7 +110,7 @@ def sniff(head: bytes, size: int) -> bool:
 
 def open_(path: Path) -> ByteReader:
     """Open a file; it has no header."""
-    return ByteReader(path=path, decode=decode, compiled=native.given(decode_compiled), as_array=True, start=Mark(0, 0))
+    return ByteReader(path=path, decode=decode, compiled=native.given(decode_compiled), as_array=True, as_stretch=True, start=Mark(0, 0))
 
 
 def to_bytes(events: Events) -> bytes:
