@@ -37,7 +37,8 @@ def open_(path: Path) -> ByteReader:
         path=path,
         decode=decode,
         compiled=native.given(decode_compiled),
-        as_array=True, as_stretch=True,
+        as_array=True,
+        as_stretch=True,
         start=start,
         size=header.size,
         metadata=header.facts,
@@ -69,7 +70,9 @@ def decode(data: bytes, at: int, end: int, state: Counter) -> Decoded:
     return Decoded(chunk, count * RECORD, after)
 
 
-def decode_compiled(data: bytes | Stretch, at: int, end: int, state: Counter, room: native.Room | None = None) -> Decoded:
+def decode_compiled(
+    data: bytes | Stretch, at: int, end: int, state: Counter, room: native.Room | None = None
+) -> Decoded:
     """Do what ``decode`` does, in C++."""
     count, rest = divmod(len(data), RECORD)
     if not count:
@@ -77,7 +80,9 @@ def decode_compiled(data: bytes | Stretch, at: int, end: int, state: Counter, ro
     room, start = native.room(room, count)
     found = room.decode("evt2", data, at, state)
     first = found.first_unknown
-    faults, counted = prophesee.counted(found.kinds, _KNOWN, RECORD, at + first, int(data[first + 3]) >> 4 if first >= 0 else -1)
+    faults, counted = prophesee.counted(
+        found.kinds, _KNOWN, RECORD, at + first, int(data[first + 3]) >> 4 if first >= 0 else -1
+    )
     others = {"untimed": found.untimed} if found.untimed else {}
     chunk, after = Chunk(room.columns(start), faults, others | counted), Counter(*found.state[:2])
     if at + len(data) == end and rest and found.used == count * RECORD:

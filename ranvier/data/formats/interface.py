@@ -187,8 +187,8 @@ class ByteReader:
 
     def _given(self, file: Seekable, position: int, num: int, *, by_itself: bool) -> Any:
         """Give what a decoder is called with."""
-        plain = isinstance(file, io.BufferedReader) and self.compiled is not None and STRETCHES
-        if by_itself and plain and num >= _LARGE:
+        wanted = by_itself and self.compiled is not None and num >= _LARGE and STRETCHES
+        if wanted and isinstance(file, io.BufferedReader):
             return Stretch(self.path, file.fileno(), position, num)
         return self._read(file, position, num)
 
@@ -202,7 +202,8 @@ class ByteReader:
         with self.source(self.path) as file:
             end = file.seek(0, 2)
             while position < end:
-                data = self._given(file, position, min(want, end - position), by_itself=by_itself)
+                num = min(want, end - position)
+                data = self._given(file, position, num, by_itself=by_itself)
                 if not len(data):
                     return  # the file shrank meanwhile
                 if self.compiled is None:
@@ -212,6 +213,8 @@ class ByteReader:
                 if not found.used and by_itself and not found.need:
                     by_itself = False  # a cut record, or a file that shrank
                     continue
+                if not found.used and len(data) < num:
+                    return  # it shrank, within a record
                 if not found.used:
                     assert len(data) < end - position, "a decoder takes all at the end of the file"
                     want = max(found.need, 2 * want)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ranvier.core.extension import Extension
 from ranvier.data.formats.interface import Bounds, Columns, Compiled, Places, no_columns
 from ranvier.data.formats.stretch import Stretch
-from ranvier.kernels.cpu.buffers import fresh
+from ranvier.kernels.cpu.buffers import SMALLEST, fresh
 
 EXTENSION = Extension("ranvier.data.formats._decoders", "the C++ decoders of event files")
 _EVENT, _PLACED = 13, 17  # bytes an event takes in a block, without and with its place
@@ -85,7 +85,14 @@ class Room:
         self.num += num
 
     def decode(
-        self, name: str, data: bytes | Stretch, at: int, state: Sequence[int], parameters: Sequence[int] = (), *, skip: int = 0
+        self,
+        name: str,
+        data: bytes | Stretch,
+        at: int,
+        state: Sequence[int],
+        parameters: Sequence[int] = (),
+        *,
+        skip: int = 0,
     ) -> Any:
         """Decode the bytes from ``skip`` on, which lie at byte ``at`` of the file; give what was found."""
         call = (name, data, skip, parameters, state)
@@ -136,6 +143,16 @@ def room(given_room: Room | None, capacity: int) -> tuple[Room, int]:
     return given_room, given_room.num
 
 
+def at_once(
+    name: str, data: bytes | bytearray, capacity: int, state: Sequence[int]
+) -> tuple[tuple[_Ints, _Ints, _Ints, _Ints], Bounds]:
+    """Decode small data whole: the columns and their bounds, those of a pixel (0, 0) if there are no events."""
+    capacity = -(-capacity // 8) * 8
+    block = _block(capacity, _EVENT)
+    found = EXTENSION.module("decode").decode(name, bytes(data), 0, (), state, block, capacity, 0, False, None)
+    return _columns(block, capacity, 0, found.num), Bounds(*found.bounds)
+
+
 def _joined(a: Bounds, b: Bounds) -> Bounds:
     """Give the bounds of events and of those after them."""
     return Bounds(
@@ -153,7 +170,8 @@ def _joined(a: Bounds, b: Bounds) -> Bounds:
 
 
 def _block(capacity: int, event: int) -> _Block:
-    block: _Block = fresh((capacity * event,), torch.uint8).numpy()
+    num = capacity * event
+    block: _Block = fresh((num,), torch.uint8).numpy() if num >= SMALLEST else np.empty(num, np.uint8)
     return block
 
 

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.core.errors import FormatError, ShapeError
-from ranvier.data import passes
 from ranvier.data.events import Events, first_bad
 from ranvier.data.formats import native
 from ranvier.data.formats.interface import ByteReader, Chunk, Columns, Decoded, Format, Mark, leftover, no_columns
@@ -41,13 +40,24 @@ def parse(data: bytes | bytearray, *, size: tuple[int, int] = (34, 34), where: s
     if rest := len(data) % RECORD:
         at = len(data) - rest
         raise FormatError(f"{where}: byte {at}", expected=f"records of {RECORD} bytes", got=f"{rest} bytes at the end")
-    if (sound := passes.nmnist(data, size)) is not None:
+    if (sound := _sound(data, size)) is not None:
         return sound
     t, x, y, polarity, kept = _columns(data, len(data) // RECORD, 0)
     if (bad := first_bad(t, x, y, polarity, size)) is not None:
         record = bad[0] if kept is None else int(kept[bad[0]])
         raise FormatError(f"{where}: byte {record * RECORD}", expected=bad[1], got=bad[2])
     return Events(t, x, y, polarity, size)
+
+
+def _sound(data: bytes | bytearray, size: tuple[int, int]) -> Events | None:
+    """Decode records in C++; None if there is anything to say about them, or nothing to decode with."""
+    if native.absence() is not None:
+        return None
+    columns, bounds = native.at_once("nmnist_bin", data, len(data) // RECORD, (0,))
+    height, width = size
+    if not bounds.rising or bounds.x_high >= width or bounds.y_high >= height:
+        return None
+    return Events(*columns, size)
 
 
 def _columns(
@@ -110,7 +120,14 @@ def sniff(head: bytes, size: int) -> bool:
 
 def open_(path: Path) -> ByteReader:
     """Open a file; it has no header."""
-    return ByteReader(path=path, decode=decode, compiled=native.given(decode_compiled), as_array=True, as_stretch=True, start=Mark(0, 0))
+    return ByteReader(
+        path=path,
+        decode=decode,
+        compiled=native.given(decode_compiled),
+        as_array=True,
+        as_stretch=True,
+        start=Mark(0, 0),
+    )
 
 
 def to_bytes(events: Events) -> bytes:
