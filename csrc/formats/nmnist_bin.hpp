@@ -22,7 +22,8 @@ inline __m512i nmnist_eight(const uint8_t* from) {
 
 // Sixteen records at a time, as long as 86 bytes may be read, up to those with a marker; gives their number.
 inline int64_t nmnist_lanes(Bytes bytes, int64_t i, int64_t records, int64_t added, const Columns& out, Found& found) {
-    const int64_t last = smaller(records - 16, (bytes.size - 86) / 5), begin = i, first = found.num;
+    const int64_t readable = bytes.size < 86 ? -1 : (bytes.size - 86) / 5;
+    const int64_t last = smaller(records - 16, readable), begin = i, first = found.num;
     const __m512i time = _mm512_set1_epi64(0x7FFFFF), base = _mm512_set1_epi64(added), byte = _mm512_set1_epi64(0xFF);
     const __m512i marker = _mm512_set1_epi64(240);
     const Pen pen(out, first);
