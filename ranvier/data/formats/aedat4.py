@@ -92,7 +92,7 @@ def open_(path: Path) -> ByteReader:
         path=path,
         decode=partial(decode, layout=layout),
         compiled=native.given(partial(decode_compiled, layout=layout)),
-        as_stretch=True,
+        as_stretch=code == 0,  # what is packed is read by the libraries
         start=mark,
         size=sensor,
         metadata=facts,
