@@ -92,6 +92,7 @@ def open_(path: Path) -> ByteReader:
         path=path,
         decode=partial(decode, layout=layout),
         compiled=native.given(partial(decode_compiled, layout=layout)),
+        as_array=True,
         as_stretch=code == 0,  # what is packed is read by the libraries
         start=mark,
         size=sensor,
@@ -213,12 +214,12 @@ def _packet(data: Any, used: int, at: int, layout: _Layout, gathered: Gathered, 
         return 0, False, _HEAD.size + length
     skip = used + _HEAD.size
     try:
-        if data[skip : skip + 4] in (unpack.LZ4, unpack.ZSTD):
-            read(unpack.unpack(data[skip : skip + length]), here, gathered)
+        if bytes(data[skip : skip + 4]) in (unpack.LZ4, unpack.ZSTD):
+            read(unpack.unpack(bytes(data[skip : skip + length])), here, gathered)
         elif isinstance(data, Stretch):
             read(data.part(skip, length), here, gathered)
         else:
-            read(data[skip : skip + length], here, gathered)
+            read(bytes(data[skip : skip + length]), here, gathered)
     except (flatbuffer.Broken, unpack.Refused) as error:
         took = _HEAD.size + length
         gathered.fault(Fault("broken packet", here, "a readable packet", str(error), num_bytes=took))
