@@ -108,3 +108,29 @@ def test_a_stretch_of_a_file_that_cannot_be_read_raises_what_the_system_says(tmp
             native.Room(100).decode("dat", Stretch(tmp_path / "a", file, 0, 800), 0, (0, 0), (2,))
     finally:
         os.close(file)
+
+
+FIRST = {"evt2": ((-1, 0), ()), "dat": ((0, 0), (2,)), "nmnist_bin": ((0,), ())}
+
+
+@pytest.mark.parametrize("name", FIRST)
+@pytest.mark.parametrize("begin", [0, 4091])
+def test_what_the_pieces_of_a_file_hold_is_joined_to_what_all_of_it_holds(name, begin, tmp_path):
+    r, (state, parameters) = np.random.default_rng(begin), FIRST[name]
+    data = r.integers(0, 256, 700_003, np.uint8)
+    if name == "evt2":  # sound words, and a few of a type that does not exist behind the first piece
+        data = data[: data.size // 4 * 4]
+        data[3::4] = data[3::4] & 15 | r.choice([0, 16, 128], data.size // 4, p=[0.6, 0.3, 0.1]).astype(np.uint8)
+        data[[400_003, 600_003]] = 0x30
+    (tmp_path / "a").write_bytes(bytes(begin) + data.tobytes())
+    ours, law = native.Room(180_000), native.Room(180_000)
+    with (tmp_path / "a").open("rb") as file:
+        stretch = Stretch(tmp_path / "a", file.fileno(), begin, data.size)
+        found = ours.decode(name, stretch, begin, state, parameters)
+    whole = law.decode(name, data.tobytes(), begin, state, parameters)
+    for what in ("num", "used", "state", "kinds", "first_unknown", "untimed", "others", "frames", "unfit", "bounds"):
+        assert getattr(found, what) == getattr(whole, what), what
+    assert name != "evt2" or found.first_unknown == 400_000
+    for mine, theirs in zip(ours.all().values(), law.all().values(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    np.testing.assert_array_equal(np.asarray(ours.columns(0).at), np.asarray(law.columns(0).at))
