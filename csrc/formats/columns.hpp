@@ -2,7 +2,7 @@
 // Included by variant.cpp only, inside its namespace: compiled once for each instruction set.
 
 constexpr int64_t BLOCK = 64;      // words that are decoded by loops without branches
-constexpr int64_t STRETCH = 4096;  // events after which bounds are taken, while they are still in the first cache
+constexpr int64_t STRETCH = 1024;  // events after which bounds are taken, while they are still in the first cache
 
 template <class T>
 inline T little(const uint8_t* from) {
@@ -40,32 +40,41 @@ inline void range_of(const int16_t* values, int64_t num, int64_t& low, int64_t& 
     low = least, high = most;
 }
 
+// Widens bounds by the times from `from` to `to`, which never fall.
+inline void widen_rising(Bounds& b, const Columns& c, int64_t from, int64_t to) {
+    const int64_t first = c.t[from], last = c.t[to - 1];
+    if (from == 0) b.t_first = first;
+    b.rising &= from == 0 || first >= b.t_last;
+    b.t_low = smaller(b.t_low, first), b.t_high = larger(b.t_high, last), b.t_last = last;
+}
+
+inline void widen_times(Bounds& b, const Columns& c, int64_t from, int64_t to) {
+    int any = 0;
+    for (int64_t i = from + 1; i < to; ++i) any |= c.t[i] < c.t[i - 1];
+    if (any == 0) return widen_rising(b, c, from, to);
+    if (from == 0) b.t_first = c.t[0];
+    for (int64_t i = from; i < to; ++i) b.t_low = smaller(b.t_low, c.t[i]), b.t_high = larger(b.t_high, c.t[i]);
+    b.rising = false, b.t_last = c.t[to - 1];
+}
+
+inline void widen_pixels(Bounds& b, bool first, int64_t x_low, int64_t x_high, int64_t y_low, int64_t y_high, int64_t p_high) {
+    if (first) b.x_low = x_low, b.x_high = x_high, b.y_low = y_low, b.y_high = y_high;
+    b.x_low = smaller(b.x_low, x_low), b.x_high = larger(b.x_high, x_high);
+    b.y_low = smaller(b.y_low, y_low), b.y_high = larger(b.y_high, y_high);
+    b.p_high = larger(b.p_high, p_high);
+}
+
 // Widens bounds by the events from `from` to `to`.
 inline void widen(Bounds& b, const Columns& c, int64_t from, int64_t to) {
     for (; from < to; from += STRETCH) {
         const int64_t num = smaller(STRETCH, to - from);
-        const int64_t* t = c.t + from;
-        bool falls = from > 0 && t[0] < b.t_last;
-        int any = 0;
-        for (int64_t i = 1; i < num; ++i) any |= t[i] < t[i - 1];
-        falls |= any != 0;
-        if (falls) {
-            for (int64_t i = 0; i < num; ++i) b.t_low = smaller(b.t_low, t[i]), b.t_high = larger(b.t_high, t[i]);
-        } else {
-            b.t_low = smaller(b.t_low, t[0]), b.t_high = larger(b.t_high, t[num - 1]);
-        }
-        if (from == 0) b.t_first = t[0];
-        b.t_last = t[num - 1];
-        b.rising &= !falls;
+        widen_times(b, c, from, from + num);
         int64_t x_low, x_high, y_low, y_high;
         range_of(c.x + from, num, x_low, x_high);
         range_of(c.y + from, num, y_low, y_high);
         uint8_t most = 0;
         for (int64_t i = from; i < from + num; ++i) most = c.polarity[i] > most ? c.polarity[i] : most;
-        if (from == 0) b.x_low = x_low, b.x_high = x_high, b.y_low = y_low, b.y_high = y_high;
-        b.x_low = smaller(b.x_low, x_low), b.x_high = larger(b.x_high, x_high);
-        b.y_low = smaller(b.y_low, y_low), b.y_high = larger(b.y_high, y_high);
-        b.p_high = larger(b.p_high, most);
+        widen_pixels(b, from == 0, x_low, x_high, y_low, y_high, most);
     }
 }
 

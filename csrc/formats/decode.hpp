@@ -52,7 +52,7 @@ using Decode = Found (*)(Bytes bytes, const int64_t* parameters, const int64_t* 
 struct Decoders {
     const char* name;
     bool (*usable)();
-    Decode evt2, evt21, evt3, dat, aedat2, aedat3, aedat4, nmnist_bin, es;
+    Decode evt2, evt21, evt3, dat, aedat2, aedat3, aedat4, aedat4_items, nmnist_bin, es;
     Bounds (*bounds)(const Columns& columns, int64_t num);
 };
 
@@ -61,11 +61,11 @@ extern const Decoders DECODERS_BASELINE;
 extern const Decoders DECODERS_AVX2, DECODERS_AVX512;
 #endif
 
-// Where the vector of pixel events of an unpacked AEDAT 4 packet lies.
+// Where the vector of pixel events of an unpacked AEDAT 4 packet of `size` bytes lies, of which the first are given.
 struct Vector {
-    int64_t place = -1;  // -1: no sound packet of pixel events
+    int64_t place = -1;  // -1: no sound packet of pixel events, or the bytes given do not tell
     int64_t length = 0;
 };
-Vector event_vector(Bytes packet);
+Vector event_vector(Bytes begin, int64_t size);
 
 }  // namespace ranvier::formats

@@ -16,7 +16,7 @@ constexpr int64_t ITEM = 16;
 
 }  // namespace
 
-Vector event_vector(Bytes b) {
+Vector event_vector(Bytes b, int64_t size_of_packet) {
     uint32_t root = 0, offset = 0, length = 0;
     int32_t back = 0;
     uint16_t size = 0, field = 0;
@@ -30,7 +30,7 @@ Vector event_vector(Bytes b) {
     if (field == 0) return {0, 0};
     if (!get(b, table + field, offset)) return {};
     const int64_t vector = table + field + int64_t{offset};
-    if (!get(b, vector, length) || vector + 4 + int64_t{length} * ITEM > b.size) return {};
+    if (!get(b, vector, length) || vector + 4 + int64_t{length} * ITEM > size_of_packet) return {};
     return {vector + 4, length};
 }
 

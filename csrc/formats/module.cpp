@@ -7,12 +7,14 @@
 #include <nanobind/stl/vector.h>
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "decode.hpp"
+#include "walk.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -52,7 +54,7 @@ const Decoders& variant(const std::optional<std::string>& name) {
 Decode decoder(const Decoders& all, const std::string& name) {
     const std::pair<const char*, Decode> named[] = {
         {"evt2", all.evt2},     {"evt21", all.evt21},   {"evt3", all.evt3},   {"dat", all.dat},
-        {"aedat2", all.aedat2}, {"aedat3", all.aedat3}, {"aedat4", all.aedat4}, {"nmnist_bin", all.nmnist_bin},
+        {"aedat2", all.aedat2}, {"aedat3", all.aedat3}, {"aedat4", all.aedat4}, {"aedat4_items", all.aedat4_items}, {"nmnist_bin", all.nmnist_bin},
         {"es", all.es}};
     for (const auto& [known, decode] : named) {
         if (name == known) return decode;
@@ -110,6 +112,31 @@ Found decode(const std::string& format, nb::object data, int64_t skip, const Num
     return run(bytes, numbers.data(), states.data(), out);
 }
 
+#if defined(RANVIER_PREAD)
+Found decode_file(const std::string& format, int file, int64_t at, int64_t size, const Numbers& parameters, const Numbers& state,
+                  const Block& block, int64_t capacity, int64_t start, const std::optional<std::string>& name) {
+    if (at < 0 || size < 0 || size > UINT32_MAX) refuse("size", "less than 4 GiB", std::to_string(size));
+    const Columns out = columns(block, capacity, start, false);
+    const auto numbers = padded<NUM_PARAMETERS>("parameters", parameters);
+    const auto states = padded<NUM_STATES>("state", state);
+    const Decode run = decoder(variant(name), format);
+    static thread_local const std::unique_ptr<uint8_t[]> piece(new uint8_t[PIECE + 2 * PAGE]);
+    uint8_t* aligned = piece.get() + (PAGE - reinterpret_cast<uintptr_t>(piece.get()) % PAGE);
+    int error = 0;
+    Found found;
+    {
+        const nb::gil_scoped_release release;
+        found = walk_file(run, file, at, size, numbers.data(), states.data(), out, aligned, error);
+    }
+    if (error != 0) {
+        errno = error;
+        PyErr_SetFromErrno(PyExc_OSError);
+        throw nb::python_error();
+    }
+    return found;
+}
+#endif
+
 nb::tuple told(const Bounds& b) {
     return nb::make_tuple(b.t_low, b.t_high, b.t_first, b.t_last, b.x_low, b.x_high, b.y_low, b.y_high, b.p_high, b.rising);
 }
@@ -138,13 +165,14 @@ NB_MODULE(_decoders, m) {
     });
     m.def("decode", &decode, "format"_a, "data"_a, "skip"_a, "parameters"_a, "state"_a, "block"_a, "capacity"_a,
           "start"_a, "places"_a, "variant"_a.none());
-    m.def("bounds", [](const Block& block, int64_t capacity, int64_t start, int64_t num) {
-        const Columns all = columns(block, capacity, start, false);
-        if (num < 1 || num > all.capacity) refuse("num", "1 to what there is room for", std::to_string(num));
-        return told(variant(std::nullopt).bounds(all, num));
-    }, "block"_a, "capacity"_a, "start"_a, "num"_a);
-    m.def("event_vector", [](nb::bytes packet) {
-        const Vector found = event_vector({static_cast<const uint8_t*>(packet.data()), static_cast<int64_t>(packet.size())});
+#if defined(RANVIER_PREAD)
+    m.def("decode_file", &decode_file, "format"_a, "file"_a, "at"_a, "size"_a, "parameters"_a, "state"_a, "block"_a, "capacity"_a,
+          "start"_a, "variant"_a.none());
+#endif
+    m.def("event_vector", [](nb::object data, int64_t size) {
+        const Bytes all = bytes_of(data);
+        if (size < all.size) refuse("size", "that of a packet which begins so", std::to_string(size));
+        const Vector found = event_vector(all, size);
         return nb::make_tuple(found.place, found.length);
-    }, "packet"_a);
+    }, "begin"_a, "size"_a);
 }

@@ -11,6 +11,9 @@ namespace ranvier::formats {
 namespace {
 
 #include "columns.hpp"
+#if defined(RANVIER_NEEDS_AVX512)
+#include "lanes_avx512.hpp"
+#endif
 #include "evt2.hpp"
 #include "evt21.hpp"
 #if defined(RANVIER_NEEDS_AVX512)
@@ -39,6 +42,6 @@ bool usable() {
 }  // namespace
 
 extern const Decoders RANVIER_VARIANT;
-const Decoders RANVIER_VARIANT = {RANVIER_VARIANT_NAME, usable, evt2, evt21, evt3, dat, aedat2, aedat3, aedat4, nmnist_bin, es, bounds};
+const Decoders RANVIER_VARIANT = {RANVIER_VARIANT_NAME, usable, evt2, evt21, evt3, dat, aedat2, aedat3, aedat4, aedat4_items, nmnist_bin, es, bounds};
 
 }  // namespace ranvier::formats

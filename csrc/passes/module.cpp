@@ -45,14 +45,6 @@ int64_t py_unsound(const Times& t, const Pixels& x, const Pixels& y, const Polar
     return unsound(e);
 }
 
-int64_t py_nmnist(const Column<uint8_t>& records, const Size& size, const Result<int64_t>& t, const Result<int16_t>& x,
-                  const Result<int16_t>& y, const Result<uint8_t>& p) {
-    const size_t num = records.size() / 5;
-    check(t.size() == num && x.size() == num && y.size() == num && p.size() == num, "nmnist: expected columns of one event for each 5 bytes");
-    nb::gil_scoped_release released;
-    return nmnist(records.data(), static_cast<int64_t>(num), size.first, size.second, t.data(), x.data(), y.data(), p.data());
-}
-
 int64_t py_frames(const Pixels& x, const Pixels& y, const Polarities& p, const Size& size, const Times& borders,
                   int64_t shrink, int64_t exact, const Result<float>& out) {
     const Columns e = columns(nullptr, x.size(), x, y, &p, size);
@@ -126,7 +118,6 @@ NB_MODULE(_passes, m) {
     using namespace ranvier::passes;
     m.doc() = "Passes over event columns. Each returns the number of the first event off the sensor, or -1.";
     m.def("unsound", &py_unsound, "t"_a, "x"_a, "y"_a, "polarity"_a, "size"_a);
-    m.def("nmnist", &py_nmnist, "records"_a, "size"_a, "t"_a.noconvert(), "x"_a.noconvert(), "y"_a.noconvert(), "polarity"_a.noconvert());
     m.def("frames", &py_frames, "x"_a, "y"_a, "polarity"_a, "size"_a, "borders"_a, "shrink"_a, "exact"_a, "out"_a.noconvert());
     m.def("measured", &py_measured, "t"_a.none(), "x"_a, "y"_a, "polarity"_a, "size"_a, "ruler"_a, "shrink"_a, "exact"_a, "out"_a.noconvert());
     m.def("voxels", &py_voxels, "t"_a, "x"_a, "y"_a, "polarity"_a, "size"_a, "start"_a, "span"_a, "num_bins"_a, "channels"_a, "out"_a.noconvert());

@@ -25,10 +25,6 @@ struct Columns {
 // The first event that is off the sensor, has a polarity above 1, or lies before the one in front of it.
 int64_t unsound(const Columns& events);
 
-// Decode `num` records of 5 bytes of an N-MNIST .bin into the columns and judge them on the way; the first that is a
-// marker, off the sensor or earlier than the one before.
-int64_t nmnist(const uint8_t* records, int64_t num, int64_t height, int64_t width, int64_t* t, int16_t* x, int16_t* y, uint8_t* polarity);
-
 // Frames of (2, ceil(H / shrink), ceil(W / shrink)): frame k counts the events borders[k] <= i < borders[k + 1].
 // Frames of `exact` events or more are counted in integers, since a float counts no further than 2^24.
 int64_t frames(const Columns& events, const int64_t* borders, int64_t num_frames, int64_t shrink, int64_t exact, float* out);

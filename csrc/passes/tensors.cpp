@@ -44,22 +44,6 @@ int64_t unsound(const Columns& events) {
     return -1;
 }
 
-int64_t nmnist(const uint8_t* records, int64_t num, int64_t height, int64_t width, int64_t* t, int16_t* x, int16_t* y, uint8_t* polarity) {
-    constexpr int64_t RECORD = 5, MARKER = 240;
-    const int64_t rows = std::min(height, MARKER);  // y = 240 is no row but an overflow of the time
-    int64_t before = 0;
-    for (int64_t i = 0; i < num; ++i) {
-        const uint8_t* r = records + RECORD * i;
-        const int64_t time = (int64_t{r[2]} & 127) << 16 | int64_t{r[3]} << 8 | r[4];
-        if ((r[0] >= width) | (r[1] >= rows) | (time < before)) return i;
-        t[i] = before = time;
-        x[i] = r[0];
-        y[i] = r[1];
-        polarity[i] = r[2] >> 7;
-    }
-    return -1;
-}
-
 int64_t frames(const Columns& e, const int64_t* borders, int64_t num_frames, int64_t shrink, int64_t exact, float* out) {
     const int64_t width = (e.width + shrink - 1) / shrink, plane = (e.height + shrink - 1) / shrink * width;
     std::vector<uint32_t> whole;

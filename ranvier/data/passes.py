@@ -36,18 +36,6 @@ _EXACT = 1 << 24  # a float32 counts no further
 _MOST_PIXELS = 1 << 24  # memory of a pass: some bytes a pixel of the sensor
 
 
-def nmnist(records: bytes | bytearray, size: tuple[int, int]) -> Events | None:
-    """Decode and judge the records of an N-MNIST .bin in one pass; None if there is anything to say about them."""
-    if (extension := native()) is None:
-        return None
-    num = len(records) // 5
-    t, x, y = np.empty(num, np.int64), np.empty(num, np.int16), np.empty(num, np.int16)
-    polarity = np.empty(num, np.uint8)
-    if extension.nmnist(np.frombuffer(records, np.uint8), size, t, x, y, polarity) >= 0:
-        return None
-    return Events(t, x, y, polarity, size)
-
-
 def frames(events: Events, borders: Whole, shrink: int, num_values: int) -> NDArray[np.float32] | None:
     """Count the events borders[k] <= i < borders[k + 1] of each cell for each frame k: (num_values,), T 2 H W."""
     if (extension := native()) is None:

@@ -6,8 +6,6 @@ from hypothesis import strategies as st
 
 from ranvier.core.errors import ShapeError
 from ranvier.data import Events, NumWindows, TimeWindows, Voxels, frames, passes
-from ranvier.data.events import first_bad
-from ranvier.data.formats import nmnist_bin
 from ranvier.data.transforms import voxels
 
 pytestmark = pytest.mark.skipif(passes.native() is None, reason="the extension is not built")
@@ -122,22 +120,6 @@ def test_the_marks_of_a_ruler_are_those_of_numpy(num, seed, by_time, start, step
     borders = np.searchsorted(events.t, ruler.marks()) if by_time else ruler.marks()
     want = frames._by_numpy(events, borders, 1, events.size)
     np.testing.assert_array_equal(passes.measured(events, ruler, 1, windows * 70), want)
-
-
-@given(num=st.integers(0, 200), seed=st.integers(0, 20), last=st.sampled_from([1, 300, 1 << 23]), fault=st.booleans())
-def test_records_of_nmnist_are_those_of_numpy_or_left_to_it(num, seed, last, fault):
-    events = recording(num, seed, last=last, size=(240, 256))
-    data = bytearray(nmnist_bin.to_bytes(events))
-    if fault and num:
-        r = np.random.default_rng(seed)
-        data[r.integers(len(data))] = r.integers(256)
-    t, x, y, polarity, kept = nmnist_bin._columns(data, num, 0)
-    sound = kept is None and first_bad(t, x, y, polarity, (240, 256)) is None
-    got = passes.nmnist(data, (240, 256))
-    assert (got is not None) == sound
-    if got is not None:
-        for column, want in zip((got.t, got.x, got.y, got.polarity), (t, x, y, polarity), strict=True):
-            np.testing.assert_array_equal(column, want)
 
 
 def test_rulers_that_make_no_sense_are_refused():

@@ -23,6 +23,7 @@ from ranvier.data.events import Events
 from ranvier.data.formats import flatbuffer, native, unpack
 from ranvier.data.formats.faults import Fault
 from ranvier.data.formats.interface import ByteReader, Columns, Decoded, Format, Gathered, Mark
+from ranvier.data.formats.stretch import Stretch
 
 MAGIC = b"#!AER-DAT4.0\r\n"
 Compression = Literal["none", "lz4", "zstd"]
@@ -34,10 +35,11 @@ _NAMES = {b"FRME": "frames", b"IMUS": "imu samples", b"TRIG": "triggers", b"EVTS
 _ENOUGH = 1 << 18  # events a chunk
 _MAX_HEADER = 4 << 20
 _PACKET_EVENTS = 1 << 15
+_BEGIN = 1 << 10  # bytes in which a packet tells where its events lie
 _OTHER = 4  # bytes of an item of a vector of tables: an offset
 
 
-_Read = Callable[[bytes, int, Gathered], None]
+_Read = Callable[[Any, int, Gathered], None]  # the bytes of a packet, and where it lies
 
 
 class _Layout(NamedTuple):
@@ -90,6 +92,8 @@ def open_(path: Path) -> ByteReader:
         path=path,
         decode=partial(decode, layout=layout),
         compiled=native.given(partial(decode_compiled, layout=layout)),
+        as_array=True,
+        as_stretch=code == 0,  # what is packed is read by the libraries
         start=mark,
         size=sensor,
         metadata=facts,
@@ -123,14 +127,17 @@ def decode(data: bytes, at: int, end: int, state: bool, *, layout: _Layout) -> D
 
 
 def decode_compiled(
-    data: bytes, at: int, end: int, state: bool, room: native.Room | None = None, *, layout: _Layout
+    data: bytes | Stretch, at: int, end: int, state: bool, room: native.Room | None = None, *, layout: _Layout
 ) -> Decoded:
     """Do what ``decode`` does; the events of packets in C++."""
     gathered, packets = Gathered(), _Packets()
     used, state, need = _walk(data, at, end, state, layout, gathered, packets.read)
     room, start = native.room(room, gathered.num)
     for plain, here in packets.found:
-        room.decode("aedat4", plain, here, ())
+        if not isinstance(plain, Stretch):
+            room.decode("aedat4", plain, here, ())
+        elif room.decode("aedat4_items", plain, here, ()).used < len(plain):
+            raise plain.changed()
     return Decoded(gathered.chunk()._replace(columns=room.columns(start)), used, state, need)
 
 
@@ -138,11 +145,18 @@ class _Packets:
     """The unpacked packets of pixel events of one call, and where each lies."""
 
     def __init__(self) -> None:
-        self.found: list[tuple[bytes, int]] = []
+        self.found: list[tuple[bytes | Stretch, int]] = []
 
-    def read(self, plain: bytes, here: int, gathered: Gathered) -> None:
+    def read(self, plain: bytes | Stretch, here: int, gathered: Gathered) -> None:
         """Note a packet of pixel events; the twin reads any other."""
-        place, length = native.event_vector(plain)
+        if isinstance(plain, Stretch):  # its events may stay where they are
+            place, length = native.event_vector(plain[:_BEGIN], len(plain))
+            if place > 0:
+                gathered.num += length
+                self.found.append((plain.part(place, length * _EVENT.itemsize), here))
+                return
+            plain = bytes(plain)
+        place, length = native.event_vector(plain, len(plain))
         if place < 0:
             _read(plain, here, gathered)
             return
@@ -151,7 +165,7 @@ class _Packets:
 
 
 def _walk(
-    data: bytes, at: int, end: int, state: bool, layout: _Layout, gathered: Gathered, read: _Read
+    data: Any, at: int, end: int, state: bool, layout: _Layout, gathered: Gathered, read: _Read
 ) -> tuple[int, bool, int]:
     """Go through packets: how many bytes were taken, the state, how many bytes are needed."""
     used, need = 0, 0
@@ -161,6 +175,7 @@ def _walk(
             break
         searching = state
         if searching:
+            data = bytes(data)  # once: of bytes it is the same object
             took, state = _search(data, used, at, layout.stop, gathered)
             need = 0
         else:
@@ -174,7 +189,7 @@ def _walk(
     return used, state, need
 
 
-def _packet(data: bytes, used: int, at: int, layout: _Layout, gathered: Gathered, read: _Read) -> tuple[int, bool, int]:
+def _packet(data: Any, used: int, at: int, layout: _Layout, gathered: Gathered, read: _Read) -> tuple[int, bool, int]:
     """Read a packet: what was taken, whether to search, and how many bytes are needed if nothing was taken."""
     here, room = at + used, layout.stop - at - used
     if room < _HEAD.size:
@@ -183,7 +198,7 @@ def _packet(data: bytes, used: int, at: int, layout: _Layout, gathered: Gathered
         return room, False, 0
     if len(data) - used < _HEAD.size:
         return 0, False, _HEAD.size
-    stream, length = _HEAD.unpack_from(data, used)
+    stream, length = _HEAD.unpack(data[used : used + _HEAD.size])
     if stream < 0 or length < 12 or _HEAD.size + length > room:
         if gathered.again("broken packet header", 1):
             return 1, True, 0
@@ -197,10 +212,14 @@ def _packet(data: bytes, used: int, at: int, layout: _Layout, gathered: Gathered
         return _HEAD.size + length, False, 0
     if len(data) - used < _HEAD.size + length:
         return 0, False, _HEAD.size + length
-    payload = data[used + _HEAD.size : used + _HEAD.size + length]
+    skip = used + _HEAD.size
     try:
-        packed = payload.startswith((unpack.LZ4, unpack.ZSTD))
-        read(unpack.unpack(payload) if packed else payload, here, gathered)
+        if bytes(data[skip : skip + 4]) in (unpack.LZ4, unpack.ZSTD):
+            read(unpack.unpack(bytes(data[skip : skip + length])), here, gathered)
+        elif isinstance(data, Stretch):
+            read(data.part(skip, length), here, gathered)
+        else:
+            read(bytes(data[skip : skip + length]), here, gathered)
     except (flatbuffer.Broken, unpack.Refused) as error:
         took = _HEAD.size + length
         gathered.fault(Fault("broken packet", here, "a readable packet", str(error), num_bytes=took))

@@ -17,6 +17,7 @@ from ranvier.core.errors import EventFormatError, ShapeError
 from ranvier.data.events import Events
 from ranvier.data.formats import native, preamble
 from ranvier.data.formats.interface import ByteReader, Chunk, Columns, Decoded, Format, Mark, leftover, no_columns
+from ranvier.data.formats.stretch import Stretch
 from ranvier.data.formats.unroll import KEY, Counter, Note, applied, notes_for, read_notes, unroll
 
 RECORD = 8
@@ -76,6 +77,7 @@ def open_(path: Path) -> ByteReader:
         decode=partial(decode, layout=layout),
         compiled=native.given(partial(decode_compiled, layout=layout)),
         as_array=True,
+        as_stretch=True,
         start=Mark(start, Counter()),
         size=size,
         metadata=facts,
@@ -114,16 +116,16 @@ def decode(data: bytes, at: int, end: int, state: Counter, *, layout: _Layout) -
 
 
 def decode_compiled(
-    data: bytes, at: int, end: int, state: Counter, room: native.Room | None = None, *, layout: _Layout
+    data: bytes | Stretch, at: int, end: int, state: Counter, room: native.Room | None = None, *, layout: _Layout
 ) -> Decoded:
     """Do what ``decode`` does, in C++."""
     count, rest = divmod(len(data), RECORD)
     if not count or layout.triggers or layout.notes:
-        return decode(data, at, end, state, layout=layout)
+        return decode(bytes(data), at, end, state, layout=layout)
     room, start = native.room(room, count)
     found = room.decode("dat", data, at, state, (layout.version,))
     chunk, after = Chunk(room.columns(start)), Counter(*found.state[:2])
-    if at + len(data) == end and rest:
+    if at + len(data) == end and rest and found.used == count * RECORD:
         return Decoded(leftover(chunk, end - rest, rest, RECORD), len(data), after)
     return Decoded(chunk, found.used, after)
 

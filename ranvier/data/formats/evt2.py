@@ -15,6 +15,7 @@ from ranvier.core.errors import ShapeError
 from ranvier.data.events import Events
 from ranvier.data.formats import native, prophesee
 from ranvier.data.formats.interface import ByteReader, Chunk, Columns, Decoded, Format, Mark, leftover, no_columns
+from ranvier.data.formats.stretch import Stretch
 from ranvier.data.formats.unroll import Counter, unroll
 
 RECORD = 4
@@ -37,6 +38,7 @@ def open_(path: Path) -> ByteReader:
         decode=decode,
         compiled=native.given(decode_compiled),
         as_array=True,
+        as_stretch=True,
         start=start,
         size=header.size,
         metadata=header.facts,
@@ -68,18 +70,22 @@ def decode(data: bytes, at: int, end: int, state: Counter) -> Decoded:
     return Decoded(chunk, count * RECORD, after)
 
 
-def decode_compiled(data: bytes, at: int, end: int, state: Counter, room: native.Room | None = None) -> Decoded:
+def decode_compiled(
+    data: bytes | Stretch, at: int, end: int, state: Counter, room: native.Room | None = None
+) -> Decoded:
     """Do what ``decode`` does, in C++."""
     count, rest = divmod(len(data), RECORD)
     if not count:
-        return decode(data, at, end, state)
+        return decode(bytes(data), at, end, state)
     room, start = native.room(room, count)
     found = room.decode("evt2", data, at, state)
     first = found.first_unknown
-    faults, counted = prophesee.counted(found.kinds, _KNOWN, RECORD, at + first, int(data[first + 3]) >> 4)
+    faults, counted = prophesee.counted(
+        found.kinds, _KNOWN, RECORD, at + first, int(data[first + 3]) >> 4 if first >= 0 else -1
+    )
     others = {"untimed": found.untimed} if found.untimed else {}
     chunk, after = Chunk(room.columns(start), faults, others | counted), Counter(*found.state[:2])
-    if at + len(data) == end and rest:
+    if at + len(data) == end and rest and found.used == count * RECORD:
         return Decoded(leftover(chunk, end - rest, rest, RECORD), len(data), after)
     return Decoded(chunk, found.used, after)
 

@@ -12,6 +12,7 @@ A decoder neither raises nor judges: it reports faults, and ``formats/judge.py``
 """
 
 import io
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -24,10 +25,12 @@ from numpy.typing import NDArray
 
 from ranvier.data.events import Events
 from ranvier.data.formats.faults import Fault
+from ranvier.data.formats.stretch import Stretch
 from ranvier.kernels.cpu.buffers import fresh
 
 Ints = NDArray[Any]
-_LARGE = 1 << 16
+_LARGE, _PAGE = 1 << 16, 1 << 12
+STRETCHES = hasattr(os, "pread")
 
 
 class Places:
@@ -154,6 +157,7 @@ class ByteReader:
     """The reader of every format that is a stream of bytes: holds no file open between walks.
 
     ``compiled`` does what ``decode`` does, where there is one. ``as_array``: both take arrays of uint8 too.
+    ``as_stretch``: the compiled one reads the file by itself where it is a plain one.
     """
 
     path: Path
@@ -166,13 +170,27 @@ class ByteReader:
     source: Callable[[Path], AbstractContextManager[Seekable]] = _plain
     compiled: Compiled | None = None
     as_array: bool = False
+    as_stretch: bool = False
 
-    def _read(self, file: Seekable, num: int) -> Any:
-        """Read bytes, for large chunks into memory that is used again: fresh memory costs more than reading."""
+    def _read(self, file: Seekable, position: int, num: int) -> Any:
+        """Read bytes, for large chunks into memory that is used again: fresh memory costs more than reading.
+
+        From a border of pages on: processors copy several times slower to memory that lies a few bytes off its source.
+        """
         if not self.as_array or self.compiled is None or not isinstance(file, io.BufferedReader) or num < _LARGE:
+            file.seek(position)
             return file.read(num)
-        block = fresh((num,), torch.uint8).numpy()
-        return block[: file.readinto(block.data)]
+        before = position % _PAGE
+        block = fresh((num + _PAGE,), torch.uint8).numpy()
+        got = os.preadv(file.fileno(), [block[: before + num].data], position - before)
+        return block[before : max(got, before)]
+
+    def _given(self, file: Seekable, position: int, num: int, *, by_itself: bool) -> Any:
+        """Give what a decoder is called with."""
+        wanted = by_itself and self.compiled is not None and num >= _LARGE and STRETCHES
+        if wanted and isinstance(file, io.BufferedReader):
+            return Stretch(self.path, file.fileno(), position, num)
+        return self._read(file, position, num)
 
     def chunks(self, mark: Mark, budget: int, room: Any = None) -> Iterator[tuple[Chunk, Mark]]:
         """Walk on from a mark; a chunk takes more than ``budget`` bytes only where one record does.
@@ -180,18 +198,23 @@ class ByteReader:
         Args: room: where a compiled decoder puts the events of all chunks, side by side; None: each chunk by itself.
         """
         position, state = mark
-        want = budget
+        want, by_itself = budget, self.as_stretch
         with self.source(self.path) as file:
             end = file.seek(0, 2)
             while position < end:
-                file.seek(position)
-                data = self._read(file, min(want, end - position))
+                num = min(want, end - position)
+                data = self._given(file, position, num, by_itself=by_itself)
                 if not len(data):
                     return  # the file shrank meanwhile
                 if self.compiled is None:
                     found = self.decode(data, position, end, state)
                 else:
                     found = self.compiled(data, position, end, state, room)
+                if not found.used and by_itself and not found.need:
+                    by_itself = False  # a cut record, or a file that shrank
+                    continue
+                if not found.used and len(data) < num:
+                    return  # it shrank, within a record
                 if not found.used:
                     assert len(data) < end - position, "a decoder takes all at the end of the file"
                     want = max(found.need, 2 * want)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ranvier.core.extension import Extension
 from ranvier.data.formats.interface import Bounds, Columns, Compiled, Places, no_columns
-from ranvier.kernels.cpu.buffers import fresh
+from ranvier.data.formats.stretch import Stretch
+from ranvier.kernels.cpu.buffers import SMALLEST, fresh
 
 EXTENSION = Extension("ranvier.data.formats._decoders", "the C++ decoders of event files")
 _EVENT, _PLACED = 13, 17  # bytes an event takes in a block, without and with its place
@@ -32,9 +33,12 @@ def given(compiled: Compiled) -> Compiled | None:
     return None if absence() is not None else compiled
 
 
-def event_vector(packet: bytes) -> tuple[int, int]:
-    """Find the events of an unpacked AEDAT 4 packet: the first byte and their number; (-1, 0) if it is no sound one."""
-    found: tuple[int, int] = EXTENSION.module("event_vector").event_vector(packet)
+def event_vector(begin: bytes, size: int) -> tuple[int, int]:
+    """Find the events of an unpacked AEDAT 4 packet of ``size`` bytes by its first ones.
+
+    Returns: their first byte and their number; (-1, 0) if it is no sound one, or these bytes do not tell.
+    """
+    found: tuple[int, int] = EXTENSION.module("event_vector").event_vector(begin, size)
     return found
 
 
@@ -51,10 +55,10 @@ class Room:
         self._take(capacity)
         self.num = 0
         self._calls: list[Callable[[], NDArray[np.int64]]] = []
-        self._bounds: tuple[Any, ...] | None = None
+        self._bounds: Bounds | None = None
 
     def _take(self, capacity: int) -> None:
-        self.capacity = max(-(-capacity // 8) * 8, 8)
+        self.capacity = max(-(-capacity // 64) * 64, 64)
         self._block = _block(self.capacity, _EVENT)
 
     def more(self, num: int) -> None:
@@ -81,13 +85,25 @@ class Room:
         self.num += num
 
     def decode(
-        self, name: str, data: bytes, at: int, state: Sequence[int], parameters: Sequence[int] = (), *, skip: int = 0
+        self,
+        name: str,
+        data: bytes | Stretch,
+        at: int,
+        state: Sequence[int],
+        parameters: Sequence[int] = (),
+        *,
+        skip: int = 0,
     ) -> Any:
         """Decode the bytes from ``skip`` on, which lie at byte ``at`` of the file; give what was found."""
         call = (name, data, skip, parameters, state)
-        found = self._module.decode(*call, self._block, self.capacity, self.num, False, self._variant)
+        if isinstance(data, Stretch):
+            where = (name, data.file, data.at, len(data), parameters, state)
+            found = self._module.decode_file(*where, self._block, self.capacity, self.num, self._variant)
+        else:
+            found = self._module.decode(*call, self._block, self.capacity, self.num, False, self._variant)
         if found.num:
-            self._bounds = None if self._calls else found.bounds
+            bounds = Bounds(*found.bounds)
+            self._bounds = bounds if self._bounds is None else _joined(self._bounds, bounds)
             self._calls.append(partial(self._places, call, found.num, at, self.capacity - self.num))
             self.num += found.num
         return found
@@ -98,11 +114,10 @@ class Room:
         if not num:
             return no_columns()
         calls, bounds = tuple(self._calls), self._bounds
-        if bounds is None:
-            bounds = self._module.bounds(self._block, self.capacity, start, num)
+        assert bounds is not None, "there are events, so a call found some"
         self._calls, self._bounds = [], None
         places = Places(num, lambda: np.concatenate([find() for find in calls]))
-        return Columns(*_columns(self._block, self.capacity, start, num), places, Bounds(*bounds))
+        return Columns(*_columns(self._block, self.capacity, start, num), places, bounds)
 
     def all(self) -> dict[str, Any]:
         """Give the columns of all events."""
@@ -112,8 +127,11 @@ class Room:
         """Decode once more, into as much room, and ask for the places."""
         capacity = -(-room // 8) * 8
         block = _block(capacity, _PLACED)
-        found = self._module.decode(*call, block, capacity, 0, True, self._variant)
-        assert found.num >= num, "decoding twice gives the same"
+        name, data, *others = call
+        given = bytes(data) if isinstance(data, Stretch) else data
+        found = self._module.decode(name, given, *others, block, capacity, 0, True, self._variant)
+        if found.num < num:
+            raise data.changed()  # decoding the same bytes twice gives the same
         return at + block[_EVENT * capacity :].view(np.uint32)[:num].astype(np.int64)
 
 
@@ -125,8 +143,35 @@ def room(given_room: Room | None, capacity: int) -> tuple[Room, int]:
     return given_room, given_room.num
 
 
+def at_once(
+    name: str, data: bytes | bytearray, capacity: int, state: Sequence[int]
+) -> tuple[tuple[_Ints, _Ints, _Ints, _Ints], Bounds]:
+    """Decode small data whole: the columns and their bounds, those of a pixel (0, 0) if there are no events."""
+    capacity = -(-capacity // 8) * 8
+    block = _block(capacity, _EVENT)
+    found = EXTENSION.module("decode").decode(name, bytes(data), 0, (), state, block, capacity, 0, False, None)
+    return _columns(block, capacity, 0, found.num), Bounds(*found.bounds)
+
+
+def _joined(a: Bounds, b: Bounds) -> Bounds:
+    """Give the bounds of events and of those after them."""
+    return Bounds(
+        t_low=min(a.t_low, b.t_low),
+        t_high=max(a.t_high, b.t_high),
+        t_first=a.t_first,
+        t_last=b.t_last,
+        x_low=min(a.x_low, b.x_low),
+        x_high=max(a.x_high, b.x_high),
+        y_low=min(a.y_low, b.y_low),
+        y_high=max(a.y_high, b.y_high),
+        p_high=max(a.p_high, b.p_high),
+        rising=a.rising and b.rising and b.t_first >= a.t_last,
+    )
+
+
 def _block(capacity: int, event: int) -> _Block:
-    block: _Block = fresh((capacity * event,), torch.uint8).numpy()
+    num = capacity * event
+    block: _Block = fresh((num,), torch.uint8).numpy() if num >= SMALLEST else np.empty(num, np.uint8)
     return block
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.core.errors import FormatError, ShapeError
-from ranvier.data import passes
 from ranvier.data.events import Events, first_bad
 from ranvier.data.formats import native
 from ranvier.data.formats.interface import ByteReader, Chunk, Columns, Decoded, Format, Mark, leftover, no_columns
+from ranvier.data.formats.stretch import Stretch
 
 RECORD = 5
 OVERFLOW_Y = 240
@@ -40,13 +40,24 @@ def parse(data: bytes | bytearray, *, size: tuple[int, int] = (34, 34), where: s
     if rest := len(data) % RECORD:
         at = len(data) - rest
         raise FormatError(f"{where}: byte {at}", expected=f"records of {RECORD} bytes", got=f"{rest} bytes at the end")
-    if (sound := passes.nmnist(data, size)) is not None:
+    if (sound := _sound(data, size)) is not None:
         return sound
     t, x, y, polarity, kept = _columns(data, len(data) // RECORD, 0)
     if (bad := first_bad(t, x, y, polarity, size)) is not None:
         record = bad[0] if kept is None else int(kept[bad[0]])
         raise FormatError(f"{where}: byte {record * RECORD}", expected=bad[1], got=bad[2])
     return Events(t, x, y, polarity, size)
+
+
+def _sound(data: bytes | bytearray, size: tuple[int, int]) -> Events | None:
+    """Decode records in C++; None if there is anything to say about them, or nothing to decode with."""
+    if native.absence() is not None:
+        return None
+    columns, bounds = native.at_once("nmnist_bin", data, len(data) // RECORD, (0,))
+    height, width = size
+    if not bounds.rising or bounds.x_high >= width or bounds.y_high >= height:
+        return None
+    return Events(*columns, size)
 
 
 def _columns(
@@ -85,15 +96,15 @@ def decode(data: bytes, at: int, end: int, state: int) -> Decoded:
     return Decoded(chunk, count * RECORD, after)
 
 
-def decode_compiled(data: bytes, at: int, end: int, state: int, room: native.Room | None = None) -> Decoded:
+def decode_compiled(data: bytes | Stretch, at: int, end: int, state: int, room: native.Room | None = None) -> Decoded:
     """Do what ``decode`` does, in C++."""
     count, rest = divmod(len(data), RECORD)
     if not count:
-        return decode(data, at, end, state)
+        return decode(bytes(data), at, end, state)
     room, start = native.room(room, count)
     found = room.decode("nmnist_bin", data, at, (state,))
     chunk, after = Chunk(room.columns(start)), found.state[0]
-    if at + len(data) == end and rest:
+    if at + len(data) == end and rest and found.used == count * RECORD:
         return Decoded(leftover(chunk, end - rest, rest, RECORD), len(data), after)
     return Decoded(chunk, found.used, after)
 
@@ -109,7 +120,14 @@ def sniff(head: bytes, size: int) -> bool:
 
 def open_(path: Path) -> ByteReader:
     """Open a file; it has no header."""
-    return ByteReader(path=path, decode=decode, compiled=native.given(decode_compiled), as_array=True, start=Mark(0, 0))
+    return ByteReader(
+        path=path,
+        decode=decode,
+        compiled=native.given(decode_compiled),
+        as_array=True,
+        as_stretch=True,
+        start=Mark(0, 0),
+    )
 
 
 def to_bytes(events: Events) -> bytes:

@@ -10,6 +10,7 @@ from ranvier.core.errors import EventFormatError
 
 _MAX_BYTES = 4 << 20
 _MAX_LINE = 1 << 16
+_USUAL = 1 << 12
 
 
 class Preamble(NamedTuple):
@@ -46,7 +47,11 @@ def read(path: Path, mark: str, *, last: str | None = None) -> Preamble:
     Raises: EventFormatError if it is longer than 4 MiB.
     """
     with path.open("rb") as file:
-        head = file.read(2 * _MAX_LINE)
+        head = file.read(_USUAL)
+        found = split(head, mark, last=last)
+        if head[found.end : found.end + 1] not in (b"", mark.encode()):
+            return found  # data follows: more bytes tell nothing else
+        head += file.read(2 * _MAX_LINE - len(head))
         found = split(head, mark, last=last)
         if found.end + _MAX_LINE >= len(head) == 2 * _MAX_LINE:  # the next line may be cut
             found = split(head + file.read(_MAX_BYTES + 1 - len(head)), mark, last=last)

@@ -15,6 +15,7 @@ from ranvier.data.formats.unroll import KEY, read_notes
 
 Ints = NDArray[Any]
 _MAX_WORDS = 1 << 26
+_USUAL = 1 << 12
 _HEAD = 1 << 17  # bytes that hold any header but a very long one, whose lines have up to 64 KiB
 # Cameras older than the "geometry" line, by what their plug-in is called.
 _SENSORS = (("gen31", 480, 640), ("gen3", 480, 640), ("gen4", 720, 1280), ("imx636", 720, 1280), ("genx320", 320, 320))
@@ -48,7 +49,11 @@ def parse(head: bytes) -> Header:
 def read(path: Path) -> Header:
     """Read the header of a file."""
     with path.open("rb") as file:
-        head = file.read(_HEAD)
+        head = file.read(_USUAL)
+        found = parse(head)
+        if head[found.end : found.end + 1] not in (b"", b"%"):
+            return found  # data follows: more bytes tell nothing else
+        head += file.read(_HEAD - len(head))
         found = parse(head)
         return found if found.end < _HEAD // 2 else parse(head + file.read((1 << 20) - _HEAD))
 

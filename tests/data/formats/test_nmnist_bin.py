@@ -89,3 +89,30 @@ def test_the_official_recordings_agree_with_the_pack_and_are_rewritten_byte_for_
         np.testing.assert_array_equal(events.x, pack["x"][part])
         np.testing.assert_array_equal(events.polarity, pack["p"][part])
         assert nmnist_bin.to_bytes(events) == file.read_bytes()
+
+
+@given(
+    num=st.integers(0, 200),
+    seed=st.integers(0, 40),
+    last=st.sampled_from([1, 300, 1 << 23, 1 << 25]),
+    fault=st.booleans(),
+)
+def test_records_in_cpp_are_those_of_numpy_and_so_is_what_is_refused(num, seed, last, fault):
+    r = np.random.default_rng(seed)
+    t = np.sort(r.integers(0, last, num))
+    events = Events.of(t, r.integers(0, 256, num), r.integers(0, 240, num), r.integers(0, 2, num), size=(240, 256))
+    data = bytearray(nmnist_bin.to_bytes(events))
+    if fault and num:
+        data[r.integers(len(data))] = r.integers(256)
+
+    def told():
+        try:
+            found = nmnist_bin.parse(data, size=(240, 256))
+        except FormatError as error:
+            return str(error)
+        return [column.tolist() for column in (found.t, found.x, found.y, found.polarity)]
+
+    ours = told()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(nmnist_bin.native, "absence", lambda: "it is not there")
+        assert ours == told()
