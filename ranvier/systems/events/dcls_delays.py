@@ -8,8 +8,9 @@ bring early spikes to meet late ones can tell the classes apart. "digits": the s
 cochlea (sigma-delta code of its bands). ``SHD`` and ``SSC`` have the sizes of the paper's networks; its data need a
 download and are not read here.
 
-The claim: delays that are learned do what weights alone cannot. The control has no delays, and hidden layers that are
-wider instead, so that it learns about as many numbers. ``delays="fixed"``, drawn and not learned, is between the two.
+The claim, on both: delays that are learned do what weights alone cannot. The control has no delays, and hidden layers that
+are wider instead, so that it learns about as many numbers. ``delays="fixed"``, drawn and not learned, is between the two on
+motifs; on digits (seeds 0, 1, 2) 0.75, 0.76, 0.75, as the control.
 
 Departures: the weights' own weight decay of 1e-5 is left out; both learning rates follow the cosine that the paper has
 for the delays; an input ends in silence instead of every layer adding steps.
@@ -26,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from ranvier.core.claim import Claim, Measured, Progress
+from ranvier.core.claim import Claim, Fast, Measured, Progress
 from ranvier.core.errors import ConfigError
 from ranvier.core.reset import ToValue
 from ranvier.core.seeds import derive, generator
@@ -281,9 +282,12 @@ SYSTEM = System(
     claim=Claim(
         sentence="Delays that are learned with the weights tell apart what weights alone cannot.",
         measure=measure,
-        passes=lambda m: m["accuracy"] >= 0.9,
-        config=Config(),
-        control=without(Config(), hidden=128),
-        minutes=1.5,
+        passes=lambda m: m["accuracy"] >= 0.9 and m["digits"] >= 0.82,
+        config=Config(digits=True),
+        control=without(Config(digits=True), hidden=128),
+        minutes=3.5,
+        fast=Fast(
+            config=Config(), control=without(Config(), hidden=128), passes=lambda m: m["accuracy"] >= 0.9, minutes=0.7
+        ),
     ),
 )
