@@ -15,7 +15,7 @@ from ranvier.systems.vision.vprsnn import Rates, Readout
 
 PLACES = vprsnn.Config(
     side=8, experts=3, places=2, neurons=6, rates=Rates(steps=60), longest=3.0, total=40.0, tau_e=2.0, t_mute=0.0, nu_post=0.3,
-    epochs=1, route=vprsnn.Route(side=16),
+    epochs=1, calibration=3, route=vprsnn.Route(side=16),
 )  # fmt: skip
 
 
@@ -51,8 +51,13 @@ def test_weights_of_an_expert_come_to_resemble_its_views():
 def test_photographs_to_judge_by_are_not_those_to_learn_from(monkeypatch):
     photographs = np.broadcast_to(np.arange(16, dtype=np.uint8)[:, None, None], (16, 40, 40)).copy()
     monkeypatch.setattr(motion.natural_images, "load", lambda name: photographs)
+    monkeypatch.setattr(motion, "whitened", lambda photograph: photograph / 255)  # or all means are alike
     shown = {
         split: {round(float(x.mean()) * 255) for x in motion.pictures(Motion(images="natural"), 0, split, 60, 16)}
         for split in ("train", "test")
     }
     assert shown == {"train": set(range(12)), "test": {12, 13, 14, 15}}
+
+
+def test_a_photograph_without_contrast_is_one_grey():
+    assert motion.whitened(torch.full((20, 30), 77.0)).sub(0.3).abs().max() < 1e-3
