@@ -108,9 +108,8 @@ def texture(side: int, own: torch.Generator) -> Tensor:
 def whitened(photograph: Tensor) -> Tensor:
     """Give a photograph (H, W), 0 to 255, a flat spectrum, whatever its contrast, as intensities like a texture's.
 
-    Log intensity is multiplied by f exp(-(f / f0)^4), f0 = 0.4 cycles a pixel, and gets a standard deviation of 0.5; one
-    without contrast stays so.
-    Source of the filter: Olshausen and Field 1997, Vision Res. 37:3311.
+    Log intensity is multiplied by f exp(-(f / f0)^4), f0 = 0.4 cycles a pixel, and gets a standard deviation of 0.5;
+    one without contrast stays so. Source of the filter: Olshausen and Field 1997, Vision Res. 37:3311.
     """
     down, across = (torch.fft.fftfreq(n) for n in photograph.shape)
     frequency = (down[:, None].square() + across[None, :].square()).sqrt()
