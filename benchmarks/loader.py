@@ -87,7 +87,8 @@ def same_frames(folder: Path) -> int:
 
     framing = tonic.transforms.ToFrame(sensor_size=tonic.datasets.NMNIST.sensor_size, n_event_bins=NUM)
     found = nmnist._from_folder(folder / "Train")
-    for index, path in enumerate(found.files):
+    for index, clip in enumerate(found.clips):
+        path = clip.path
         want = framing(tonic.io.read_mnist_file(str(path), dtype=tonic.datasets.NMNIST.dtype))
         assert np.array_equal(OURS["counts"](found[index][0]).numpy(), want), path
     return len(found)
