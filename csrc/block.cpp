@@ -63,10 +63,19 @@ namespace {
 
 bool is_fused(const Call& call, const Code& code) { return call.fused != nullptr && code.fused >= 0; }
 
+// Whether a fused program sees rows through lenses. It needs one value of each coefficient. Forward programs do better
+// without: their results go around the caches, which is faster a stretch at a time.
+bool has_lenses(const Call& call, const Code& code) {
+    bool single = is_fused(call, code) && (code.layout.kind == Kind::backward || code.layout.outputs == 0);
+    for (const Coefficient& c : call.coefficients) single = single && c.count == 1;
+    return single;
+}
+
 // The longest stretch of which all rows in use fit the first cache; a fused program has no registers in memory, and
 // takes the whole block if it can read and write it where it lies.
 ptrdiff_t stretch_for(const Call& call, const Code& code, int64_t block) {
-    if (is_fused(call, code)) return is_staged(call) ? std::min<ptrdiff_t>(SHORT_STRETCH, block) : block;
+    const bool seen = has_lenses(call, code) && call.current.format != Format::float16 && call.normal.scale == nullptr;
+    if (is_fused(call, code)) return is_staged(call) && !seen ? std::min<ptrdiff_t>(SHORT_STRETCH, block) : block;
     const Layout& l = code.layout;
     const ptrdiff_t rows = l.total() - l.constants - l.coefficients;
     const ptrdiff_t fits = FIRST_CACHE / (std::max<ptrdiff_t>(rows, 1) * call.item) / GRAIN * GRAIN;
@@ -92,6 +101,7 @@ Slots::Slots(const Call& call, const Code& code, int64_t block, Scratch& scratch
       stretch_(stretch_for(call, code, block)), zero_(constant(0.0, scratch)),
       slots_(static_cast<size_t>(code.layout.total())) {
     const Layout& l = code.layout;
+    if (has_lenses(call, code)) lenses_.resize(slots_.size());
     for (int k = 0; k < l.registers; ++k) at(k) = {scratch.row(stretch_ * item_), 1};
     for (int k = 0; k < l.constants; ++k) {
         at(l.constant(k)) = {constant(code.constants[static_cast<size_t>(k)], scratch), 0};
@@ -182,9 +192,18 @@ void Slots::read(int slot, const char* memory) {
     }
 }
 
+Lens& Slots::see(int slot, char* memory, Format format) {
+    Lens& lens = lenses_[static_cast<size_t>(slot)];
+    lens = {format};
+    at(slot) = {memory + range_.begin * (format == Format::own ? item_ : HALF), 1, false, true, &lens};
+    return lens;
+}
+
 void Slots::read(int slot, const Matrix& matrix, int64_t t) {
     if (matrix.format == Format::own) {
         read(slot, matrix.row(t));
+    } else if (sees(matrix.format)) {
+        see(slot, matrix.row(t), matrix.format);
     } else {
         discard(slot);
         widened_.push_back({matrix.row(t) + range_.begin * HALF, at(slot).data, matrix.format, false});
@@ -195,6 +214,10 @@ void Slots::read_current(int64_t t) {
     const int slot = code_.layout.current();
     const Matrix& current = call_.current;
     if (!normaliser_) return read(slot, current, t);
+    if (sees(current.format)) {
+        see(slot, current.row(t), current.format).scale = call_.normal.scale;
+        return;
+    }
     discard(slot);
     widened_.push_back({current.row(t) + range_.begin * current.item(item_), at(slot).data, current.format, true});
 }
@@ -203,15 +226,25 @@ void Slots::write_grad_current(const Matrix& matrix, int64_t t, bool streamed, c
     const int slot = code_.layout.grad_current();
     if (!normaliser_) return write(slot, matrix, t, streamed);
     const ptrdiff_t bytes = matrix.item(item_);
-    discard(slot);
+    const char* x = call_.current.row(t) + range_.begin * call_.current.item(item_);
     // The norm reads it next: it stays in the caches as far as they reach.
+    if (sees(matrix.format) && matrix.format == call_.current.format) {
+        Lens& lens = see(slot, matrix.row(t), matrix.format);
+        lens.x = x, lens.sum = sum, lens.product = product;
+        return;
+    }
+    discard(slot);
     staged_.push_back({matrix.row(t) + range_.begin * bytes, at(slot).data, false, matrix.format});
-    gathered_ = {call_.current.row(t) + range_.begin * call_.current.item(item_), at(slot).data, sum, product};
+    gathered_ = {x, at(slot).data, sum, product};
 }
 
 void Slots::write(int slot, const Matrix& matrix, int64_t t, bool streamed) {
     if (matrix.format == Format::own) {
         write(slot, matrix.row(t), streamed);
+    } else if (sees(matrix.format)) {
+        see(slot, matrix.row(t), matrix.format);
+        at(slot).streamed = streamed && reinterpret_cast<uintptr_t>(at(slot).data) % LINE == 0;
+        has_streamed_ = has_streamed_ || at(slot).streamed;
     } else {
         discard(slot);
         staged_.push_back({matrix.row(t) + range_.begin * HALF, at(slot).data, streamed, matrix.format});
@@ -233,7 +266,7 @@ void Slots::write(int slot, char* memory, bool streamed) {
 }
 
 void Slots::run(Ahead ahead) {
-    if (fused_ != nullptr && stretch_ >= padded_ && widened_.empty()) {
+    if (fused_ != nullptr && stretch_ >= padded_ && widened_.empty() && !normaliser_) {
         fused_(slots_.data(), code_.places.data(), padded_, ahead);
         carry_on(0, padded_);
     } else {
@@ -252,6 +285,7 @@ void Slots::run_stretches(Ahead ahead) {
         const ptrdiff_t end = std::min(begin + stretch_, padded_);
         const Ahead part = ahead.next == nullptr ? ahead : Ahead{ahead.next + begin * bytes_ahead, ahead.next + end * bytes_ahead};
         widen(begin, end);
+        turn_lenses(begin, end);
         if (fused_ != nullptr) {
             fused_(moving_.data(), code_.places.data(), end - begin, part);
         } else {
@@ -259,7 +293,27 @@ void Slots::run_stretches(Ahead ahead) {
         }
         carry_on(begin, end);
         for (Slot& slot : moving_) {
-            if (slot.moves) slot.data += stretch_ * item_;
+            if (slot.moves) slot.data += stretch_ * (slot.lens != nullptr && slot.lens->format != Format::own ? HALF : item_);
+        }
+    }
+}
+
+// Let lenses look at neurons [begin, end) of the block.
+void Slots::turn_lenses(ptrdiff_t begin, ptrdiff_t end) {
+    const int64_t n = range_.begin + begin;
+    for (const Slot& slot : slots_) {
+        if (slot.lens == nullptr || !normaliser_) continue;
+        Lens& lens = *slot.lens;
+        if (lens.scale != nullptr) {
+            lens.scale = normaliser_->scale.at(n, end - begin);
+            lens.shift = normaliser_->shift.at(n, end - begin);
+        }
+        if (lens.sum != nullptr) {
+            const ptrdiff_t moved = begin == 0 ? 0 : stretch_;
+            lens.center = normaliser_->center.at(n, end - begin);
+            lens.x += moved * (lens.format == Format::own ? item_ : HALF);
+            lens.sum += moved * item_;
+            lens.product += moved * item_;
         }
     }
 }

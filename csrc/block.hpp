@@ -150,7 +150,11 @@ private:
     };
 
     Slot& at(int slot) { return slots_[static_cast<size_t>(slot)]; }
+    // Whether the fused program takes rows of a format, or normalised ones, from where they lie and puts them there.
+    bool sees(Format format) const { return lenses_.size() == slots_.size() && padded_ == range_.size && format != Format::float16; }
+    Lens& see(int slot, char* memory, Format format);
     void run_stretches(Ahead ahead);
+    void turn_lenses(ptrdiff_t begin, ptrdiff_t end);
     void widen(ptrdiff_t begin, ptrdiff_t end);
     void carry_on(ptrdiff_t begin, ptrdiff_t end);
     char* constant(double value, Scratch& scratch);
@@ -167,6 +171,7 @@ private:
     bool has_streamed_ = false;
     char* zero_;
     std::vector<Slot> slots_, moving_;
+    std::vector<Lens> lenses_;  // one a slot, if the program can do with them
     std::vector<char*> initial_;  // a line a state that all neurons share, else null
     std::vector<char*> staging_;  // a row a slot
     std::vector<Staged> staged_;  // results of this step that wait to be carried on

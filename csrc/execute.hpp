@@ -15,12 +15,23 @@ struct Instruction {
     int32_t opcode, target, a, b, c, d;  // slots; those beyond the arity are unused
 };
 
+// How a fused program takes a row from the caller's memory, or puts one there, where the two are not the same.
+struct Lens {
+    Format format = Format::own;  // or bfloat16
+    // What is read is normalised, where there is a scale: y = x * scale + shift.
+    const char *scale = nullptr, *shift = nullptr;
+    // What is written is added up, where there is a sum: sum += g, product += g * (x - center), x of this format as well.
+    const char *x = nullptr, *center = nullptr;
+    char *sum = nullptr, *product = nullptr;
+};
+
 // Where an operand lies: a row of numbers (step 1), or one number repeated over 64 bytes (step 0).
 struct Slot {
     char* data;
     ptrdiff_t step;
     bool streamed = false;  // results of fused programs: the row goes around the caches
     bool moves = false;     // the next stretch of neurons is further on, not in the same place again
+    Lens* lens = nullptr;   // rows of fused programs only, if every constant and coefficient is one number
 };
 
 // Memory that the next step will read: fetched a few lines at a time between the arithmetic of this one, so that

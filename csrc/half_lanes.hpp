@@ -74,6 +74,19 @@ RANVIER_INLINE Shorts shorten(Words x) {
     return __builtin_convertvector(x, Shorts);
 #endif
 }
+// Around the caches, a whole register; the target is aligned to its width.
+RANVIER_INLINE void stream_two(char* target, Shorts low, Shorts high) {
+#if defined(RANVIER_X86)
+    typedef uint16_t Line __attribute__((vector_size(BYTES)));
+    Line line;
+    __builtin_memcpy(&line, &low, sizeof low);
+    __builtin_memcpy(reinterpret_cast<char*>(&line) + sizeof low, &high, sizeof high);
+    Registers<float>::stream(target, 0, (Floats)line);
+#else
+    __builtin_memcpy(target, &low, sizeof low);
+    __builtin_memcpy(target + sizeof low, &high, sizeof high);
+#endif
+}
 RANVIER_INLINE void store_halves(char* target, Words x) { *reinterpret_cast<ShortsInMemory*>(target) = shorten(x); }
 
 }  // namespace

@@ -25,19 +25,6 @@ RANVIER_INLINE Shorts narrowed(const char* from, ptrdiff_t k) {
     return shorten(Kind::narrow(*reinterpret_cast<const WordsInMemory*>(from + k * 4)));
 }
 
-RANVIER_INLINE void stream_two(char* target, Shorts low, Shorts high) {
-#if defined(RANVIER_X86)
-    typedef uint16_t Line __attribute__((vector_size(BYTES)));
-    Line line;
-    __builtin_memcpy(&line, &low, sizeof low);
-    __builtin_memcpy(reinterpret_cast<char*>(&line) + sizeof low, &high, sizeof high);
-    Registers<float>::stream(target, 0, (Floats)line);
-#else
-    __builtin_memcpy(target, &low, sizeof low);
-    __builtin_memcpy(target + sizeof low, &high, sizeof high);
-#endif
-}
-
 template <class Kind>
 void narrow(const char* from, char* target, ptrdiff_t n, bool streamed) {
     ptrdiff_t k = 0;

@@ -144,7 +144,9 @@ void Sums::finish(const Coefficient& c, const std::vector<char>& rows, char* out
 void Sums::finish_columns(const std::vector<double>& columns, char* out) {
     const auto count = static_cast<size_t>(call_.normal.count);
     std::vector<double> totals(count);
-    for (size_t k = 0; k < columns.size(); ++k) totals[k % count] += columns[k];
+    for (size_t row = 0; row < columns.size(); row += count) {
+        for (size_t c = 0; c < count; ++c) totals[c] += columns[row + c];
+    }
     for (size_t c = 0; c < count; ++c) {
         if (call_.item == 4) {
             reinterpret_cast<float*>(out)[c] = static_cast<float>(totals[c]);

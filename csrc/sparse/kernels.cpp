@@ -179,6 +179,7 @@ int64_t scatter_events(const ConvolveRow& r) {
     const int64_t group_in = r.channels_in / r.groups, group_out = r.channels_out / r.groups;
     const auto* weight = static_cast<const typename W::Number*>(r.weight);
     const auto size = static_cast<uint32_t>(r.channels_in);
+    const Divisor pixel(size);
     int64_t edges = 0;
     for (int64_t t = 0; t < r.num_taps; ++t) {
         const int64_t row = r.taps[t].input;
@@ -186,7 +187,7 @@ int64_t scatter_events(const ConvolveRow& r) {
         const auto* of_row = weight + r.taps[t].kernel * r.kernel_width * r.channels_in * r.row;
         for (int32_t e = r.row_start[row]; e < r.row_start[row + 1]; ++e) {
             const auto place = static_cast<uint32_t>(r.index[e] - first);
-            const uint32_t x = place / size, c = place - x * size;
+            const uint32_t x = pixel(place), c = place - x * size;
             const int64_t group = N > 0 || r.groups == 1 ? 0 : c / group_in;
             scatter_event<W, N, ONES>(r, of_row + c * r.row, r.acc + group * group_out, static_cast<int32_t>(x),
                                       ONES ? 1.0f : r.value != nullptr ? r.value[e] : 1.0f, group_out);

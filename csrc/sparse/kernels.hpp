@@ -14,6 +14,21 @@ constexpr int64_t PAD = 16;  // rows of weights are padded to this many numbers,
 
 enum class Kind : int { float32, bfloat16, int8 };
 
+// Whole numbers divided by one that stays the same: floor(n / d) as a product, exact for all n below 2^32.
+class Divisor {
+public:
+    explicit Divisor(int64_t d) : d_(static_cast<uint32_t>(d)), inverse_(~uint64_t{0} / d_) {}
+    uint32_t operator()(uint32_t n) const {
+        __extension__ using Wide = unsigned __int128;
+        return static_cast<uint32_t>(static_cast<Wide>(inverse_) * (uint64_t{n} + 1) >> 64);
+    }
+    uint32_t rest(uint32_t n) const { return n - (*this)(n) * d_; }
+
+private:
+    uint32_t d_;
+    uint64_t inverse_;
+};
+
 struct Tap {
     int32_t input, kernel;  // row or column of the input, and of the kernel, that meet
 };

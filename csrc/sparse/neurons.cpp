@@ -14,7 +14,7 @@ namespace {
 constexpr int64_t LINE = 64, ROW_ROOM = 4 * PAD;
 constexpr int64_t WANTED_TILE = 4096;      // neurons whose currents stay in the first cache
 constexpr int64_t FIRST_CACHE = 24 * 1024;
-constexpr double INSTRUCTION = 0.04;       // nanoseconds a neuron
+constexpr double INSTRUCTION = 0.06;       // nanoseconds a neuron
 
 // Memory of one thread, kept from call to call.
 class Arena {
@@ -84,24 +84,15 @@ public:
 
     // Run the program over neurons [begin, begin + size) of an element of the batch, whose currents lie in acc, and
     // list those that fired.
-    Region run(int64_t item_begin, int64_t begin, int64_t size, int32_t* index, float* value) {
-        Region region;
+    void run(int64_t item_begin, int64_t begin, int64_t size, int64_t task, Listing& listing) {
         for (int64_t at = 0; at < size; at += block_) {
             const int64_t n = std::min(block_, size - at), first = begin + at;
             run_block(item_begin + first, at, n);
             if (n_.recurrence_.present) {
                 std::copy_n(spikes_, n, session_.states[n_.recurrence_.last_spikes] + item_begin + first);
             }
-            const Found found = session_.kernels.compact(spikes_, n, static_cast<int32_t>(first), index + region.count);
-            if (found.graded && !region.graded) std::fill_n(value, region.count, 1.0f);
-            region.graded |= found.graded;
-            region.negative |= found.negative;
-            for (int64_t k = region.count; region.graded && k < region.count + found.count; ++k) {
-                value[k] = spikes_[index[k] - first];
-            }
-            region.count += found.count;
+            listing.append(session_.kernels, task, spikes_, n, first);
         }
-        return region;
     }
 
 private:
@@ -182,10 +173,8 @@ bool Neurons::run(Session& session, Signal& in) {
     const double back = recurrent ? static_cast<double>(last_.total() * size) * INSTRUCTION : 0.0;
     const int threads = threads_worth(own + back + (in.lazy != nullptr ? in.lazy->nanoseconds() : 0.0), session.threads);
     const Tiles cuts = tiles(in, threads);
-    const int64_t room = cuts.tile + PAD, tasks_count = batch * cuts.a_item();
-    if (static_cast<int64_t>(index_.size()) < tasks_count * room) index_.resize(static_cast<size_t>(tasks_count * room));
-    if (static_cast<int64_t>(value_.size()) < tasks_count * room) value_.resize(static_cast<size_t>(tasks_count * room));
-    regions_.assign(static_cast<size_t>(tasks_count), Region{});
+    const int64_t tasks_count = batch * cuts.a_item();
+    listing_.open(tasks_count, cuts.tile);
     std::vector<int64_t> synops(static_cast<size_t>(tasks_count), 0);
     run_tasks(tasks_count, threads, [&](Tasks& tasks) {
         const FlushDenormals flush;
@@ -208,13 +197,14 @@ bool Neurons::run(Session& session, Signal& in) {
                 if (w.scale != nullptr) kernels.scale(worker.recurrent(), 1, padded, w.scale + begin, w.bias + begin);
                 kernels.add(worker.acc(), worker.recurrent(), n);
             }
-            regions_[task] = worker.run(item * size, begin, n, index_.data() + task * room, value_.data() + task * room);
+            worker.run(item * size, begin, n, task, listing_);
         }
     });
     if (in.lazy != nullptr) {
         for (int64_t count : synops) in.lazy->stats.synops += count;
     }
-    merge(cuts);
+    listing_.merge(batch, out.events);
+    out.now_listed();
     ++stats.steps;
     stats.inputs += batch * size;
     if (recurrent) {
@@ -225,30 +215,6 @@ bool Neurons::run(Session& session, Signal& in) {
         ++stats.forms[static_cast<size_t>(Form::scatter)];
     }
     return true;
-}
-
-// Put what the tiles listed one after the other.
-void Neurons::merge(const Tiles& tiles) {
-    const int64_t room = tiles.tile + PAD;
-    Events& events = out.events;
-    events.clear(out.batch);
-    for (size_t k = 0; k < regions_.size(); ++k) {
-        events.start[k / tiles.a_item() + 1] += regions_[k].count;
-        events.graded |= regions_[k].graded;
-        events.negative |= regions_[k].negative;
-    }
-    for (int64_t b = 0; b < out.batch; ++b) events.start[b + 1] += events.start[b];
-    events.reserve(events.total());
-    int64_t at = 0;
-    for (size_t k = 0; k < regions_.size(); ++k) {
-        const Region& r = regions_[k];
-        const int64_t from = static_cast<int64_t>(k) * room;
-        std::copy_n(index_.data() + from, r.count, events.index.data() + at);
-        if (events.graded && r.graded) std::copy_n(value_.data() + from, r.count, events.value.data() + at);
-        if (events.graded && !r.graded) std::fill_n(events.value.data() + at, r.count, 1.0f);
-        at += r.count;
-    }
-    out.now_listed();
 }
 
 }  // namespace ranvier::sparse

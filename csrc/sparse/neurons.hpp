@@ -37,22 +37,15 @@ public:
 
 private:
     class Worker;
-    struct Region {
-        int64_t count = 0;
-        bool graded = false, negative = false;
-    };
     Tiles tiles(const Signal& in, int threads) const;
-    void merge(const Tiles& tiles);
 
     const Code code_;
     const Machine machine_;
     const std::vector<Values> values_;
     const int first_state_;
     const Recurrence recurrence_;
-    Events last_;                   // spikes of the step before
-    std::vector<int32_t> index_;    // what each tile listed, in a region of its own
-    std::vector<float> value_;
-    std::vector<Region> regions_;
+    Events last_;  // spikes of the step before
+    Listing listing_;
 };
 
 }  // namespace ranvier::sparse

@@ -63,6 +63,27 @@ struct Signal {
     const float* dense();
 };
 
+// What tasks list at the same time, each in a region of its own, put one after the other at the end.
+class Listing {
+public:
+    // Room for tasks that list at most `room` places each.
+    void open(int64_t tasks, int64_t room);
+    // Add the numbers of a row that are not 0 to what the task has listed, as places from `base` on.
+    void append(const Kernels& kernels, int64_t task, const float* row, int64_t n, int64_t base);
+    // Give the events of all tasks, of which each element of the batch has as many as the next.
+    void merge(int64_t batch, Events& events);
+
+private:
+    struct alignas(64) Region {  // a line each: threads write to them side by side
+        int64_t count = 0;
+        bool graded = false, negative = false;
+    };
+    int64_t room_ = 0;
+    std::vector<Region> regions_;
+    std::vector<int32_t> index_;
+    std::vector<float> value_;
+};
+
 // Make the list of the numbers of a dense map that are not 0.
 void list_map(const Kernels& kernels, const float* map, int64_t batch, int64_t size, Events& events);
 

@@ -1,98 +1,134 @@
 #include "stages.hpp"
 
 #include <algorithm>
-#include <cstring>
+
+#include "../flush.hpp"
+#include "../pool.hpp"
+#include "product.hpp"
 
 namespace ranvier::sparse {
 
-// One output row at a time, so that its map stays in the first cache.
+namespace {
+
+constexpr double EVENT = 3.0, OUTPUT = 0.2;  // nanoseconds
+
+}  // namespace
+
+// What one thread needs to pool: one output row at a time, so that its map stays in the first cache.
+class Pool::Worker {
+public:
+    Worker(const Pool& pool, const Signal& in, const float* dense)
+        : p_(pool), in_(in), dense_(dense), width_(pool.out.shape.width), channels_(in.shape.channels), channel_(channels_),
+          map_(static_cast<size_t>(width_ * channels_)), starts_(static_cast<size_t>(in.shape.height) + 1) {}
+
+    // List output rows [begin, end) of an element of the batch.
+    void run(const Kernels& kernels, int64_t item, int64_t begin, int64_t end, int64_t task, Listing& listing) {
+        const auto row = static_cast<int64_t>(map_.size());
+        if (dense_ == nullptr) find_rows(item, begin, end);
+        for (int64_t y = begin; y < end; ++y) {
+            if (dense_ != nullptr) {
+                maxima(dense_ + item * in_.size(), y);
+            } else if (!spread(item, y)) {
+                continue;
+            }
+            listing.append(kernels, task, map_.data(), row, y * row);
+        }
+    }
+
+private:
+    // Where the events begin of each input row that output rows [begin, end) see, and the end of the last.
+    void find_rows(int64_t item, int64_t begin, int64_t end) {
+        int32_t first = static_cast<int32_t>(in_.shape.height), last = 0;
+        for (int32_t k = p_.rows_.input_start[begin]; k < p_.rows_.input_start[end]; ++k) {
+            first = std::min(first, p_.rows_.inputs[k]);
+            last = std::max(last, p_.rows_.inputs[k] + 1);
+        }
+        const int32_t *places = in_.events.places(item), *stop = places + in_.events.count(item);
+        const int32_t* at = std::lower_bound(places, stop, first * row_in());
+        for (int32_t y = first; y <= last; ++y) {
+            while (at < stop && *at < y * row_in()) ++at;
+            starts_[y] = at - places;
+        }
+    }
+
+    // Gather the events that output row y sees; false if there are none.
+    bool spread(int64_t item, int64_t y) {
+        const int32_t begin = p_.rows_.input_start[y], end = p_.rows_.input_start[y + 1];
+        bool any = false;
+        for (int32_t r = begin; r < end; ++r) any |= starts_[p_.rows_.inputs[r]] < starts_[p_.rows_.inputs[r] + 1];
+        if (!any) return false;
+        std::fill(map_.begin(), map_.end(), 0.0f);
+        const int32_t* places = in_.events.places(item);
+        const float* values = in_.events.values(item);
+        const bool mean = !p_.divisor_.empty();
+        const int32_t *reach = p_.columns_.output_start.data(), *outputs = p_.columns_.outputs.data();
+        const Divisor channel = channel_;
+        float* map = map_.data();
+        for (int32_t r = begin; r < end; ++r) {
+            const int64_t row = p_.rows_.inputs[r], first = row * row_in();
+            for (int64_t k = starts_[row]; k < starts_[row + 1]; ++k) {
+                const auto place = static_cast<uint32_t>(places[k] - first);
+                const uint32_t x = channel(place), c = channel.rest(place);
+                const float value = values != nullptr ? values[k] : 1.0f;
+                for (int32_t s = reach[x]; s < reach[x + 1]; ++s) {
+                    float& target = map[outputs[s] * channels_ + c];
+                    target = mean ? target + value : std::max(target, value);
+                }
+            }
+        }
+        for (int64_t x = 0; mean && x < width_; ++x) {
+            const float divisor = p_.divisor_[y * width_ + x];
+            for (int64_t c = 0; c < channels_; ++c) map_[x * channels_ + c] /= divisor;
+        }
+        return true;
+    }
+
+    void maxima(const float* in, int64_t y) {
+        float* map = map_.data();
+        for (int64_t x = 0; x < width_; ++x, map += channels_) {
+            bool first = true;
+            for (int32_t r = p_.rows_.input_start[y]; r < p_.rows_.input_start[y + 1]; ++r) {
+                for (int32_t s = p_.columns_.input_start[x]; s < p_.columns_.input_start[x + 1]; ++s, first = false) {
+                    const float* pixel = in + (p_.rows_.inputs[r] * in_.shape.width + p_.columns_.inputs[s]) * channels_;
+                    for (int64_t c = 0; c < channels_; ++c) map[c] = first ? pixel[c] : std::max(map[c], pixel[c]);
+                }
+            }
+        }
+    }
+
+    int32_t row_in() const { return static_cast<int32_t>(in_.shape.width * channels_); }
+
+    const Pool& p_;
+    const Signal& in_;
+    const float* const dense_;  // null: the events are enough
+    const int64_t width_, channels_;
+    const Divisor channel_;
+    std::vector<float> map_;  // one row of outputs
+    std::vector<int64_t> starts_;
+};
+
 bool Pool::run(Session& session, Signal& in) {
     const Events& events = in.list(session.kernels);
     // Where something is below 0, the zeros of a window count as well: look at all of it.
     const bool whole = divisor_.empty() && events.negative;
     see(events, in.batch * in.size(), whole ? Form::dense : Form::scatter);
     const float* dense = whole ? in.dense() : nullptr;
-    const int64_t row = out.shape.width * out.shape.channels, row_in = in.shape.width * in.shape.channels;
-    map_.resize(static_cast<size_t>(row));
-    starts_.resize(static_cast<size_t>(in.shape.height + 1));
-    Events& found = out.events;
-    found.clear(out.batch);
-    for (int64_t b = 0; b < out.batch; ++b) {
-        int64_t at = found.start[b];
-        if (!whole) find_rows(events, b, in.shape.height, row_in);
-        for (int64_t y = 0; y < out.shape.height; ++y) {
-            if (whole) {
-                maxima(dense + b * in.size(), in.shape, y);
-            } else if (!spread(events, b, in.shape, y)) {
-                continue;
-            }
-            found.reserve(at + row);
-            const Found listed = session.kernels.compact(map_.data(), row, static_cast<int32_t>(y * row), found.index.data() + at);
-            if (listed.graded && !found.graded) std::fill_n(found.value.begin(), at, 1.0f);
-            found.graded |= listed.graded;
-            found.negative |= listed.negative;
-            for (int64_t k = at; found.graded && k < at + listed.count; ++k) found.value[k] = map_[found.index[k] - y * row];
-            at += listed.count;
+    const int64_t height = out.shape.height;
+    const double seen = static_cast<double>(whole ? in.batch * in.size() : events.total());
+    const int threads = threads_worth(seen * EVENT + static_cast<double>(out.batch * out.size()) * OUTPUT, session.threads);
+    const Tiles rows = cut(height, 1, threads == 1 ? height : height / (4 * threads));
+    listing_.open(out.batch * rows.a_item(), rows.tile * out.shape.width * out.shape.channels);
+    run_tasks(out.batch * rows.a_item(), threads, [&](Tasks& tasks) {
+        const FlushDenormals flush;
+        Worker worker(*this, in, dense);
+        for (int64_t task; tasks.take(task);) {
+            const int64_t item = task / rows.a_item(), begin = task % rows.a_item() * rows.tile;
+            worker.run(session.kernels, item, begin, std::min(begin + rows.tile, height), task, listing_);
         }
-        found.start[b + 1] = at;
-    }
+    });
+    listing_.merge(out.batch, out.events);
     out.now_listed();
     return true;
-}
-
-void Pool::find_rows(const Events& events, int64_t item, int64_t rows, int64_t row) {
-    const int32_t* places = events.places(item);
-    const int64_t count = events.count(item);
-    int64_t e = 0;
-    for (int64_t y = 0; y < rows; ++y) {
-        starts_[y] = e;
-        while (e < count && places[e] < (y + 1) * row) ++e;
-    }
-    starts_[rows] = count;
-}
-
-// Gather the events that output row y sees; false if there are none.
-bool Pool::spread(const Events& events, int64_t item, const Shape& shape, int64_t y) {
-    const int32_t begin = rows_.input_start[y], end = rows_.input_start[y + 1];
-    bool any = false;
-    for (int32_t r = begin; r < end; ++r) any |= starts_[rows_.inputs[r]] < starts_[rows_.inputs[r] + 1];
-    if (!any) return false;
-    std::fill(map_.begin(), map_.end(), 0.0f);
-    const int32_t* places = events.places(item);
-    const float* values = events.values(item);
-    const bool mean = !divisor_.empty();
-    const auto channels = static_cast<uint32_t>(shape.channels);
-    for (int32_t r = begin; r < end; ++r) {
-        const int64_t row = rows_.inputs[r], first = row * shape.width * shape.channels;
-        for (int64_t k = starts_[row]; k < starts_[row + 1]; ++k) {
-            const auto place = static_cast<uint32_t>(places[k] - first);
-            const uint32_t x = place / channels, c = place % channels;
-            const float value = values != nullptr ? values[k] : 1.0f;
-            for (int32_t s = columns_.output_start[x]; s < columns_.output_start[x + 1]; ++s) {
-                float& target = map_[static_cast<uint32_t>(columns_.outputs[s]) * channels + c];
-                target = mean ? target + value : std::max(target, value);
-            }
-        }
-    }
-    for (int64_t x = 0; mean && x < out.shape.width; ++x) {
-        const float divisor = divisor_[y * out.shape.width + x];
-        for (uint32_t c = 0; c < channels; ++c) map_[x * channels + c] /= divisor;
-    }
-    return true;
-}
-
-void Pool::maxima(const float* in, const Shape& shape, int64_t y) {
-    const int64_t channels = shape.channels;
-    float* map = map_.data();
-    for (int64_t x = 0; x < out.shape.width; ++x, map += channels) {
-        bool first = true;
-        for (int32_t r = rows_.input_start[y]; r < rows_.input_start[y + 1]; ++r) {
-            for (int32_t s = columns_.input_start[x]; s < columns_.input_start[x + 1]; ++s, first = false) {
-                const float* pixel = in + (rows_.inputs[r] * shape.width + columns_.inputs[s]) * channels;
-                for (int64_t c = 0; c < channels; ++c) map[c] = first ? pixel[c] : std::max(map[c], pixel[c]);
-            }
-        }
-    }
 }
 
 bool Delay::run(Session& session, Signal& in) {

@@ -19,14 +19,11 @@ public:
     bool run(Session& session, Signal& in) override;
 
 private:
-    void find_rows(const Events& events, int64_t item, int64_t rows, int64_t row);
-    bool spread(const Events& events, int64_t item, const Shape& shape, int64_t y);
-    void maxima(const float* in, const Shape& shape, int64_t y);
+    class Worker;
 
     const Axis rows_, columns_;
     const std::vector<float> divisor_;
-    std::vector<float> map_;       // one row of outputs
-    std::vector<int64_t> starts_;  // where each input row's events begin
+    Listing listing_;
 };
 
 // y[t] = x[t - D]: a ring of D maps, the oldest at steps % D.
