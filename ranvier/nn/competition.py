@@ -103,7 +103,10 @@ class Competition(Stateful):
         return CompetitionState._make([*resting, self.weight.new_zeros(batch, self.longest, inputs)])
 
     def run(self, x_TB: Tensor, state: CompetitionState | None = None) -> tuple[Tensor, CompetitionState]:
-        """Run input spikes (T, B, N), 0 or 1, from a state; weights stay, thresholds creep in the state alone."""
+        """Run input spikes (T, B, N), or numbers that scale weights, from a state.
+
+        Weights stay, thresholds creep in the state alone.
+        """
         self.check(x_TB, state)
         if x_TB.ndim != 3 or x_TB.shape[2] != self.weight.shape[2]:
             expected = f"input spikes (T, B, {self.weight.shape[2]})"
@@ -145,18 +148,21 @@ class Competition(Stateful):
         return total
 
     def sparse_currents(self, heard_TBN: Tensor) -> Tensor:
-        """Compute ``currents`` from the spikes alone: rows of a table of weights by input and delay, summed."""
+        """Compute ``currents`` from what is not 0 alone: rows of a table of weights by input and delay, summed."""
         groups, members, inputs = self.weight.shape
         lags = self.longest + 1
         table = torch.zeros(inputs, lags, groups * members, dtype=self.weight.dtype, device=self.weight.device)
         flat_NJ = self.weight.reshape(-1, inputs).T
         table.scatter_(1, self.delay.reshape(-1, inputs).T[:, None], flat_NJ[:, None].contiguous())
         steps, batch = len(heard_TBN) - self.longest, heard_TBN.shape[1]
-        now_TBNL = torch.stack([heard_TBN[lags - 1 - lag :][:steps] for lag in range(lags)], -1) != 0
+        now_TBNL = torch.stack([heard_TBN[lags - 1 - lag :][:steps] for lag in range(lags)], -1)
         rows = now_TBNL.reshape(steps * batch, -1)
-        found = rows.nonzero()[:, 1]
-        offsets = pad(rows.sum(1).cumsum(0), (1, 0))[:-1]
-        return embedding_bag(found, table.flatten(0, 1), offsets, mode="sum").reshape(steps, batch, groups, members)
+        fired = rows != 0
+        found, values = fired.nonzero()[:, 1], rows[fired]
+        offsets = pad(fired.sum(1).cumsum(0), (1, 0))[:-1]
+        weights = None if bool((values == 1).all()) else values.to(table.dtype)
+        total = embedding_bag(found, table.flatten(0, 1), offsets, mode="sum", per_sample_weights=weights)
+        return total.reshape(steps, batch, groups, members)
 
 
 def _advance(planned: Plan, state: Any, current: Tensor) -> tuple[Any, Tensor]:

@@ -55,6 +55,15 @@ def advance(neuron, state, current):
     return spikes.numpy()
 
 
+def test_graded_input_scales_weights_in_both_forms():
+    net, x = network(), drive()
+    graded = x * torch.rand(x.shape, generator=torch.Generator().manual_seed(3), dtype=x.dtype)
+    heard = torch.cat([torch.zeros(LONGEST, *x.shape[1:], dtype=x.dtype), graded])
+    torch.testing.assert_close(net.sparse_currents(heard), net.currents(heard))
+    assert not torch.allclose(net.sparse_currents(heard), net.sparse_currents((heard != 0).to(x.dtype)))
+    np.testing.assert_array_equal(run(net, graded)[0][:, 0].numpy(), twin(net, graded[:, 0].numpy()))
+
+
 def test_spikes_are_those_of_plain_loops():
     net, x = network(), drive()
     net.theta.copy_(torch.linspace(0, 2, GROUPS * MEMBERS).view(GROUPS, MEMBERS))

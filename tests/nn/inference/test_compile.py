@@ -162,6 +162,30 @@ def test_the_number_of_threads_changes_no_bit():
 
 
 @needs_extension
+@pytest.mark.parametrize("kind", ["spikes", "graded", "signed"])
+@pytest.mark.parametrize(
+    "pool",
+    [nn.MaxPool2d(2), nn.MaxPool2d(3, 2, padding=1), nn.AvgPool2d(3, 2, padding=1)],
+    ids=["max", "overlap", "mean"],
+)
+def test_large_pools_are_torchs_on_any_number_of_threads(pool, kind):
+    x = spikes(3, 2, 24, 57, 90)
+    if kind != "spikes":
+        x = x * torch.randn(x.shape, generator=torch.Generator().manual_seed(2))
+        x = x if kind == "signed" else x.abs()
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 4):
+            torch.set_num_threads(threads)
+            found.append(compile_for_inference(rn.Sequential(pool), crossover=1.0).run(x)[0])
+    finally:
+        torch.set_num_threads(before)
+    torch.testing.assert_close(found[0], rn.Sequential(pool)(x), rtol=1e-6, atol=1e-6)
+    assert torch.equal(found[1], found[0])
+    assert torch.equal(found[2], found[0])
+
+
+@needs_extension
 def test_without_the_extension_the_same_network_runs_in_plain_torch(case, monkeypatch):
     net, x, _ = case
     compiled, state = compile_for_inference(net, crossover=0.2).run(x)
