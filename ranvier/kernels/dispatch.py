@@ -13,7 +13,7 @@ from ranvier.core.errors import DtypeError, ExecutorError, ShapeError, StateErro
 from ranvier.core.neuron import Neuron
 from ranvier.core.params import bind, parameters
 from ranvier.kernels import operators, reference
-from ranvier.kernels.cpu import direct, normed, short
+from ranvier.kernels.cpu import direct, normed, normed_operators, short
 from ranvier.kernels.cpu.normed import Norm
 from ranvier.kernels.cpu.short import inverse, memory_order
 from ranvier.kernels.evaluate import evaluate
@@ -90,8 +90,12 @@ def _is_plain(current_TB: Tensor) -> bool:
 
 
 def can_normalise(plan: Plan, current_TB: Tensor, executor: Executor) -> bool:
-    """Tell whether ``run`` can do the normalisation before the neuron: eager calls on the C++ machine."""
-    return not isinstance(plan.programs, TraceError) and operators.is_direct(current_TB, executor)
+    """Tell whether ``run`` can do the normalisation before the neuron: on the C++ machine, eager or compiled."""
+    if isinstance(plan.programs, TraceError):
+        return False
+    if torch.compiler.is_compiling():
+        return executor in ("auto", "cpu") and current_TB.device.type == "cpu" and plan.has_machine
+    return operators.is_direct(current_TB, executor)
 
 
 def rest(neuron: Neuron, like_B: Tensor) -> Any:
@@ -223,7 +227,8 @@ def _run_normed(
     current_TN = current_TB.reshape(shape[0], math.prod(shape[1:])).contiguous()
     states_N = [s.reshape(current_TN.shape[1]) for s in states_B]
     texts = plan.forward_text, plan.backward_text
-    results = normed.run(current_TN, states_N, coefficients, inners, *texts, norm, inner)
+    way = normed_operators if torch.compiler.is_compiling() else normed
+    results = way.run(current_TN, states_N, coefficients, inners, *texts, norm, inner)
     return [r.view(shape[r.ndim == 1 :]) for r in results]
 
 

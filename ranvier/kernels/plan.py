@@ -11,6 +11,7 @@ from ranvier.core.params import bind, parameters
 from ranvier.core.program import Builder, Program, lower, prune
 from ranvier.core.surrogate import Surrogate
 from ranvier.core.trace import trace_step
+from ranvier.kernels.cpu import machine
 from ranvier.kernels.vjp import vjp
 
 
@@ -53,6 +54,7 @@ class Plan:
         self.forward_text = str(found.forward) if found else ""  # as it travels through PyTorch's operators
         self.backward_text = str(found.backward) if found else ""
         self.rest = _numbers(neuron.rest()) if found and not self.learned else None  # if it is always the same
+        self.has_machine = machine.absence() is None  # asked here, for a compiled graph cannot look for modules
 
     def _trace(self) -> Programs | TraceError:
         try:

@@ -84,9 +84,9 @@ def call(name: str, layer: nn.Module, x_TB: Tensor, way: Callable[[nn.Module, Te
         expected, mend = misfit
         raise ShapeError(_where(name, layer), expected=f"input {expected}", got=str(tuple(x_TB.shape)), mend=mend)
     if torch.compiler.is_compiling():
-        return _apply(layer, x_TB, timed=timed)
+        return _apply(layer, x_TB, way, timed=timed)
     try:
-        return _apply(layer, x_TB, timed=timed) if way is None else way(layer, x_TB)
+        return _apply(layer, x_TB, way, timed=timed)
     except (ShapeError, DtypeError, ConfigError) as error:
         raise _renamed(name, error).with_traceback(error.__traceback__) from error.__cause__
     except RanvierError:
@@ -99,7 +99,11 @@ def call(name: str, layer: nn.Module, x_TB: Tensor, way: Callable[[nn.Module, Te
         raise fault from error
 
 
-def _apply(layer: nn.Module, x_TB: Tensor, *, timed: bool) -> Tensor:
+def _apply(
+    layer: nn.Module, x_TB: Tensor, way: Callable[[nn.Module, Tensor], Tensor] | None = None, *, timed: bool
+) -> Tensor:
+    if way is not None:
+        return way(layer, x_TB)
     if not timed:
         return fold(layer, x_TB)
     y_TB: Tensor = layer(x_TB)

@@ -1,9 +1,9 @@
 """A batch norm and the spiking layer behind it as one pass. Axes: T time, B batch, C channels.
 
-In training and on the CPU, ``Sequential`` runs ``nn.BatchNorm``, ``Spiking`` in one kernel: the norm's result is never
-written or kept, and each way saves a pass over memory (``ranvier/kernels/cpu/normed.py``). Statistics come from the
-function that the norm itself uses, so running ones are the same to the last bit; results and gradients are equal to
-rounding, and in 16 bits nothing is rounded between the two.
+In training and on the CPU, eager or compiled, ``Sequential`` runs ``nn.BatchNorm``, ``Spiking`` in one kernel: the
+norm's result is never written or kept, and each way saves a pass over memory (``ranvier/kernels/cpu/normed.py``).
+Statistics come from the function that the norm itself uses, so running ones are the same to the last bit; results and
+gradients are equal to rounding, and in 16 bits nothing is rounded between the two.
 """
 
 from typing import Any
@@ -14,6 +14,7 @@ from torch.nn.modules import module as torch_module
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ranvier.kernels.cpu.normed import Norm
+from ranvier.kernels.cpu.normed_operators import batch_statistics
 from ranvier.kernels.dispatch import can_normalise
 from ranvier.nn.observe import observer
 from ranvier.nn.spiking import Spiking
@@ -34,8 +35,8 @@ def joins(norm: nn.Module, layer: nn.Module, x_TB: Tensor) -> bool:
     assert isinstance(layer, Spiking)
     number = torch.float64 if x_TB.dtype == torch.float64 else torch.float32
     return (
-        not torch.compiler.is_compiling()
-        and norm.training
+        norm.training
+        and not (torch.compiler.is_compiling() and norm.momentum is None)  # whose share is counted out of the graph
         and x_TB.ndim in _AXES[type(norm)]
         and x_TB.is_floating_point()
         and x_TB.shape[2] == norm.num_features
@@ -67,7 +68,8 @@ def _statistics(norm: _BatchNorm, x_TB: Tensor) -> Norm:
         if norm.momentum is None:
             momentum = 1.0 / float(norm.num_batches_tracked)
     x_BC = x_TB.detach().flatten(0, 1)
-    mean, variance = torch.batch_norm_update_stats(x_BC, norm.running_mean, norm.running_var, momentum)
+    of = batch_statistics if torch.compiler.is_compiling() else torch.batch_norm_update_stats
+    mean, variance = of(x_BC, norm.running_mean, norm.running_var, momentum)
     invstd = (variance + norm.eps).rsqrt()
     weight = torch.ones_like(mean) if norm.weight is None else norm.weight
     bias = torch.zeros_like(mean) if norm.bias is None else norm.bias

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from ranvier.core.neuron import Neuron
 from ranvier.core.reset import ToValue
-from ranvier.kernels.cpu import machine
+from ranvier.kernels import plan
+from ranvier.kernels.cpu import machine, normed_operators
 from ranvier.kernels.cpu.normed import Norm
-from ranvier.neurons import LIF
+from ranvier.neurons import ALIF, LIF, PLIF
 from ranvier.nn import Sequential, Spiking, observe, run, sequential
 
 pytestmark = pytest.mark.skipif(machine.absence() is not None, reason=str(machine.absence()))
@@ -188,6 +191,76 @@ def test_the_two_stay_apart_where_somebody_looks_between_them() -> None:
     with counted() as seen, pytest.raises(ValueError, match="more than 1 value per channel"):
         network((1, 1, 3), torch.float32)(torch.ones(1, 1, 3))
     assert seen == [False]
+
+
+def compiled(net: Sequential, *, fullgraph: bool = True) -> Any:
+    torch.compiler.reset()
+    return torch.compile(net, fullgraph=fullgraph, backend="aot_eager")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize(
+    "neuron",
+    [LIF(tau_m=2.0, reset=ToValue(), v_th=0.4), PLIF(v_th=0.4), ALIF(tau_m=2.0, v_th=0.4)],
+    ids=["lif", "plif", "alif"],
+)
+def test_a_compiled_pair_gives_the_bits_of_an_eager_one(neuron: Neuron, last: bool, dtype: torch.dtype) -> None:
+    shape = (3, 4, 8, 6, 5)
+    x = (drawn(shape, torch.float32) - 40).to(dtype)
+    x = channels_last(x) if last else x
+    nets = [Sequential(nn.BatchNorm2d(8), Spiking(neuron, learn=_learned(neuron))) for _ in range(2)]
+    ways: list[Any] = [nets[0], compiled(nets[1])]
+    for _ in range(2):
+        found = []
+        for net, way in zip(nets, ways, strict=True):
+            leaf = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
+            with counted() as seen:
+                spikes = way(leaf)
+            assert way is not net or seen == [True]
+            weights = torch.randn(spikes.shape, generator=torch.Generator().manual_seed(2)).to(dtype)
+            torch.autograd.backward((spikes * weights).sum())
+            assert leaf.grad is not None
+            grads = [p.grad for p in net.parameters() if p.grad is not None]
+            assert len(grads) == len(list(net.parameters()))
+            found.append([spikes.detach(), leaf.grad, *grads, *(b.clone() for b in net.buffers())])
+        assert 0 < found[0][0].float().mean() < 1
+        for a, b in zip(*found, strict=True):
+            assert torch.equal(a, b)
+
+
+def _learned(neuron: Neuron) -> tuple[str, ...]:
+    return ("w",) if isinstance(neuron, PLIF) else ()
+
+
+def test_a_compiled_network_keeps_apart_what_an_eager_one_does() -> None:
+    shape = (3, 4, 5, 6, 6)
+    x = drawn(shape, torch.float32)
+    for options in ({"momentum": None}, {"affine": False}, {"track_running_stats": False}):
+        nets = [network(shape, torch.float32, **options) for _ in range(2)]
+        whole = "momentum" not in options  # which torch itself breaks the graph for
+        with torch.no_grad():
+            assert torch.equal(nets[0](x), compiled(nets[1], fullgraph=whole)(x)), options
+        for a, b in zip(nets[0].buffers(), nets[1].buffers(), strict=True):
+            torch.testing.assert_close(a, b)
+    net, seen = network(shape, torch.float32), []
+    net[0].register_forward_hook(lambda *_: seen.append(1))
+    torch.compiler.reset()
+    torch.compile(net, backend="eager")(x)
+    assert seen == [1]
+    assert torch.equal(compiled(network(shape, torch.float32).eval())(x), network(shape, torch.float32).eval()(x))
+
+
+def test_the_operators_of_a_compiled_pair_keep_torchs_rules() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, states = torch.randn(4, 24, generator=generator).requires_grad_(), [torch.zeros(24)]
+    norm = [torch.rand(6, generator=generator).requires_grad_() for _ in range(2)]
+    norm += [torch.rand(6, generator=generator) for _ in range(2)]
+    planned = plan(LIF(reset=ToValue(), v_th=0.4))
+    texts = planned.forward_text, planned.backward_text
+    torch.library.opcheck(normed_operators.normed_forward, (x, states, [], [], *norm, 4, *texts))
+    statistics = (x.detach().view(4, 6, 4), torch.zeros(6), torch.ones(6), 0.1)
+    torch.library.opcheck(normed_operators.batch_statistics, statistics)
 
 
 def test_an_error_of_the_neuron_names_the_neuron() -> None:
