@@ -167,4 +167,6 @@ def _check(where: str, scores_QR: Tensor, correct_QR: Tensor) -> None:
         raise DtypeError(where, expected="floating scores, and torch.bool for what is correct", got=got)
     # No number is higher than NaN or equal to it, so a query whose right reference scores NaN would count as found.
     if bad := int(scores_QR.isnan().sum()):
-        raise NonFiniteError(where, expected="scores that are numbers", got=f"{bad} of {scores_QR.numel()} that are NaN")
+        raise NonFiniteError(
+            where, expected="scores that are numbers", got=f"{bad} of {scores_QR.numel()} that are NaN"
+        )

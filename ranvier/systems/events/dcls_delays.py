@@ -63,7 +63,7 @@ class Config:
         hidden: neurons of each hidden layer. synapses: of each pair of neurons. max_delay: steps.
         tau: of the hidden neurons, steps; tau_readout: of the read-out.
         dropout: of hidden spikes, of a whole sequence. delay_lr: learning rate of delays, in those of the weights.
-        limit: only so many recordings of each split, the first ones; None: all. num_train, num_test: motifs.
+        limit: only so many recordings of each split, drawn once for all seeds; None: all. num_train, num_test: motifs.
         digits: whether ``measure`` learns the digits as well.
     """
 
@@ -238,7 +238,10 @@ def hear(config: Config, sound: Sound) -> Tensor:
 
 
 def motifs(config: Config, split: Split) -> Encoded:
-    """Draw motifs: spike of channel n at latency[class, n] + N(0, jitter) + shift, rounded, and stray spikes."""
+    """Draw motifs: spike of channel n at 2 + latency[class, n] + N(0, jitter) + shift, rounded, and stray spikes.
+
+    What jitter would move out of the window is moved to its first or last step.
+    """
     num = config.num_train if split == "train" else config.num_test
     of_all, own = generator(config.seed, "latencies"), generator(config.seed, "motifs", split)
     latency_KN = torch.randint(config.latency + 1, (config.classes, config.inputs), generator=of_all)

@@ -139,7 +139,13 @@ def template(kernel_MND: Tensor, a: float) -> Tensor:
 
 
 def true_positives(evidence_TRM: Tensor, motifs_TRM: Tensor) -> float:
-    """Return the share of motifs found, at their step, among as much of the strongest evidence; NaN without any."""
+    """Return the share of motifs found, at their step, among as much of the strongest evidence; NaN without any.
+
+    Equal evidence of which only a part would fit counts as not found: who says the same everywhere finds nothing.
+    """
     num = max(1, int(motifs_TRM.sum()))
     least = evidence_TRM.flatten().topk(num).values[-1]
-    return float((evidence_TRM >= least)[motifs_TRM > 0].float().mean())
+    said = evidence_TRM >= least
+    if int(said.sum()) > num:
+        said = evidence_TRM > least
+    return float(said[motifs_TRM > 0].float().mean())

@@ -7,6 +7,7 @@ Letters: T time, B batch, C polarity, H W space, K classes of motion.
 
 import math
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -238,10 +239,11 @@ def shortened(layer: DelayConv2d, keep: float) -> Tensor:
     return weight
 
 
-def with_weight(net: Sequential, weight: Tensor) -> nn.Module:
+def with_weight(net: Sequential, weight: Tensor) -> Sequential:
     """Return a copy of a detector with other weights."""
-    layer = net["evidence"]
+    other = deepcopy(net)
+    layer = other["evidence"]
     assert isinstance(layer, DelayConv2d)
-    other = DelayConv2d(2, layer.out_channels, delays=layer.delays, size=layer.size, swap=layer.swap)
-    other.load_state_dict({"weight": weight, "bias": layer.bias.detach()})
-    return Sequential({"evidence": other, "last": ClassesLast()})
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+    return other

@@ -112,7 +112,7 @@ def measure(config: Config, seed: int, progress: Progress) -> Measured:
     found = find_motifs(config)
     progress(0.1, "filming")
     teacher = trainer(config)
-    last = supervised.fit(teacher, progress)
+    last = supervised.fit(teacher, lambda done, words: progress(0.1 + 0.9 * done, words))
     net, paths = teacher.net.eval(), motion.gaze(config.motion, seed)
     assert isinstance(net, Sequential)
     layer = net["evidence"]
