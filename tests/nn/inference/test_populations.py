@@ -166,3 +166,11 @@ def test_a_compiled_unit_refuses_what_does_not_fit():
     fast = compile_for_inference(coarse_unit())
     with pytest.raises(StateError, match=r"L2MU: expected state\.m of shape \(3, 12\)"):
         fast.run(spikes(), fast.run(spikes(batch=2))[1])
+
+
+def test_compiling_a_unit_draws_nothing_from_the_common_generator():
+    unit = coarse_unit()
+    before = torch.get_rng_state()
+    EventL2MU(unit)
+    compile_for_inference(unit)
+    assert torch.equal(torch.get_rng_state(), before)
