@@ -53,7 +53,7 @@ class Dendrite:
             synapses, wanders with this time constant (ms) and standard deviation.
         weight: nS, mean of the exciting synapses' AMPA conductance; weights are drawn, exponentially distributed.
             gaba_ratio, nmda_ratio: means of the inhibiting synapses' and of the NMDA conductance, in those of AMPA.
-        active: False takes the sodium-like current and the voltage dependence of NMDA (B = 0.2) away: a passive dendrite.
+        active: False takes the sodium-like current away, and the magnesium block (B = 0.2): a passive dendrite.
         dt: step of the integration, ms; a divisor of 1. seed: of the weights.
     Raises: ConfigError.
     """

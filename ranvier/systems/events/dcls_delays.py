@@ -178,8 +178,8 @@ def measure(config: Config, seed: int, progress: Progress) -> Measured:
     found: dict[str, float] = {}
     for index, task in enumerate((config, digits(config))[:parts]):
         teacher = trainer(task)
-        first = teacher.net.get_submodule("delayed1").delay.detach().clone()  # type: ignore[operator]
-        last = supervised.fit(teacher, lambda done, words, i=index: progress((i + done) / parts, words))  # type: ignore[misc]
+        first = _delays(teacher.net)
+        last = supervised.fit(teacher, supervised.part(progress, index, parts))
         assert teacher.test is not None
         inputs_TB, _ = next(iter(teacher.test.batches(0)))
         figures = {
@@ -188,19 +188,24 @@ def measure(config: Config, seed: int, progress: Progress) -> Measured:
             "energy_nj": supervised.energy_nj(teacher.net, inputs_TB),
         }
         if not index:
-            now = teacher.net.get_submodule("delayed1").delay
-            found |= figures | {"moved": float((now.detach() - first).abs().mean())}  # type: ignore[operator]
+            found |= figures | {"moved": float((_delays(teacher.net) - first).abs().mean())}
         else:
             found |= {"digits" if name == "accuracy" else f"digits_{name}": value for name, value in figures.items()}
     return found
+
+
+def _delays(net: nn.Module) -> Tensor:
+    layer = net.get_submodule("delayed1")
+    assert isinstance(layer, DelayedLinear)
+    return layer.delay.detach().clone()
 
 
 def digits(config: Config) -> Config:
     """Return the same system for the spoken digits."""
     if config.task == "digits":
         return config
-    sizes = {"inputs": 32, "max_delay": 12, "dropout": 0.2}
-    return replace(config, task="digits", train=replace(config.train, epochs=8), **sizes)  # type: ignore[arg-type]
+    recipe = replace(config.train, epochs=8)
+    return replace(config, task="digits", train=recipe, inputs=32, max_delay=12, dropout=0.2)
 
 
 def trainer(config: Config) -> Trainer:

@@ -184,11 +184,7 @@ def compared(config: Config, images: Config, progress: Progress) -> dict[str, fl
     }
     found = {}
     for number, (name, one) in enumerate(asked.items()):
-        trainer = _trainer(one)
-
-        def tell(done: float, words: str, name: str = name, number: int = number) -> None:
-            progress((number + done) / len(asked), f"{name}: {words}")
-
+        trainer, tell = _trainer(one), supervised.part(progress, number, len(asked), name)
         supervised.fit(replace(trainer, test=None), tell)  # judging each epoch would cost as much as training
         accuracy = trainer.judge().accuracy
         assert accuracy is not None

@@ -242,11 +242,12 @@ def measure(config: Config, seed: int, progress: Progress) -> Measured:
     """
     config = replace(config, seed=seed)
     net, error = build(config), None
+    parts = 1 + config.pretrained
     if config.pretrained:
         trainer = pretrainer(config, net.get_submodule("encoder"))
-        supervised.fit(replace(trainer, test=None), lambda fraction, words: progress(fraction / 2, f"masked: {words}"))
+        supervised.fit(replace(trainer, test=None), supervised.part(progress, 0, parts, "masked"))
         error = reconstruction(trainer)
-    measured = classifier.measure(finetuner(config, net), lambda fraction, words: progress((1 + fraction) / 2, words))
+    measured = classifier.measure(finetuner(config, net), supervised.part(progress, parts - 1, parts))
     return measured if error is None else {**measured, "reconstruction": error}
 
 
