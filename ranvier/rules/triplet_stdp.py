@@ -62,8 +62,8 @@ class TripletSTDP(Described):
         Raises: ShapeError.
         """
         groups, members, inputs = net.weight.shape
-        if spikes_TGN.ndim != 3 or spikes_TGN.shape[1:] != (groups, inputs):
-            expected = f"input spikes (T, {groups}, {inputs})"
+        if spikes_TGN.ndim != 3 or spikes_TGN.shape[1:] != (groups, inputs) or not len(spikes_TGN):
+            expected = f"input spikes (T, {groups}, {inputs}), at least one step"
             raise ShapeError("TripletSTDP.present", expected=expected, got=str(tuple(spikes_TGN.shape)))
         weight, delay = net.weight.view(-1), net.delay.view(-1, inputs)
         trace = last_spike_trace(spikes_TGN, tau=self.tau_pre, dt=net.dt, before=net.longest).view(-1)

@@ -122,8 +122,9 @@ def test_arrivals_without_any_spike_are_empty():
 
 def test_mistakes_are_named():
     net = network()
-    text = "TripletSTDP.present: expected input spikes (T, 2, 25), got (3, 2, 24)."
-    with pytest.raises(ShapeError, match=f"^{re.escape(text)}"):
-        TripletSTDP().present(net, Arrivals.of(net), torch.zeros(3, 2, 24))
+    for shape in ((3, 2, 24), (0, 2, 25)):
+        text = f"TripletSTDP.present: expected input spikes (T, 2, 25), at least one step, got {shape}."
+        with pytest.raises(ShapeError, match=f"^{re.escape(text)}"):
+            TripletSTDP().present(net, Arrivals.of(net), torch.zeros(shape))
     with pytest.raises(ConfigError, match=r"^TripletSTDP\.tau_pre: expected a number > 0 ms, got 0\.0\."):
         TripletSTDP(tau_pre=0.0)
