@@ -135,8 +135,8 @@ def pictures(config: Motion, seed: int, split: str, number: int, side: int) -> l
     made = []
     for _ in range(number):
         photograph = found[int(torch.randint(len(found), (), generator=own))]
-        size = min(2 * side, len(photograph))
-        y, x = (int(torch.randint(len(photograph) - size + 1, (), generator=own)) for _ in range(2))
+        size = min(2 * side, *photograph.shape)
+        y, x = (int(torch.randint(length - size + 1, (), generator=own)) for length in photograph.shape)
         made.append(whitened(photograph.float())[y : y + size, x : x + size])
     return made
 
