@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from ranvier.core.claim import Claim, Fast, Measured, Progress
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.reset import ToValue
 from ranvier.core.seeds import derive, generator
@@ -96,9 +97,9 @@ class Config:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        for name in ("inputs", "classes", "frames", "synapses", "batch_size", "num_train", "num_test"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"dcls-delays: {name}", expected="at least 1", got=str(getattr(self, name)))
+        require_counts(
+            "dcls-delays: ", self, "inputs", "classes", "frames", "synapses", "batch_size", "num_train", "num_test"
+        )
         for name in ("latency", "max_delay"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"dcls-delays: {name}", expected="at least 0 steps", got=str(getattr(self, name)))

@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from ranvier.core.claim import Claim, Fast, Measured, Progress
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.reset import Subtract
 from ranvier.core.seeds import derive, generator
@@ -93,7 +94,9 @@ class Config:
     )
 
     def __post_init__(self) -> None:
-        for name in (
+        require_counts(
+            "l2mu: ",
+            self,
             "encoders",
             "channels",
             "order",
@@ -103,10 +106,7 @@ class Config:
             "limit",
             "asked",
             "batch_size",
-        ):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"l2mu: {name}", expected="at least 1", got=str(value))
+        )
         for name in ("theta", "delta", "gain"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"l2mu: {name}", expected="a number > 0", got=str(getattr(self, name)))

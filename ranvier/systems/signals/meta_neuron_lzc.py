@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from ranvier.core.claim import Claim, Fast, Measured, Progress
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.reset import ToValue
 from ranvier.core.rule import Rule
@@ -82,10 +83,7 @@ class Config:
     )
 
     def __post_init__(self) -> None:
-        for name in ("inputs", "steps", "hidden", "batch_size"):
-            if getattr(self, name) < 1:
-                where = f"meta-neuron-lzc: {name}"
-                raise ConfigError(where, expected="at least 1", got=str(getattr(self, name)))
+        require_counts("meta-neuron-lzc: ", self, "inputs", "steps", "hidden", "batch_size")
         for name in ("num_train", "num_test"):
             if getattr(self, name) < 2 or getattr(self, name) % 2:
                 where = f"meta-neuron-lzc: {name}"

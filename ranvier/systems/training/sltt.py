@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ranvier.core.claim import Claim, Fast, Measured, Progress
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.reset import Subtract
 from ranvier.core.rule import Rule
@@ -79,10 +80,7 @@ class Config:
     train: Train = field(default_factory=lambda: Train(epochs=12, optimiser=SGD(lr=0.05, weight_decay=5e-4)))
 
     def __post_init__(self) -> None:
-        for name in ("num_backward", "limit", "num_steps", "shrink", "batch_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"sltt: {name}", expected="at least 1", got=str(value))
+        require_counts("sltt: ", self, "num_backward", "limit", "num_steps", "shrink", "batch_size")
         if self.num_backward is not None and (self.rule != "sltt" or self.num_backward > self.num_steps):
             expected = "None, or at most num_steps with rule=sltt"
             raise ConfigError("sltt: num_backward", expected=expected, got=str(self.num_backward))

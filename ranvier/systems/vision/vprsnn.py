@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from ranvier.core.claim import Claim, Fast, Measured, Progress
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.seeds import generator
 from ranvier.core.system import Paper, System, Watcher
@@ -124,9 +125,7 @@ class Config:
     beside: Beside | None = None
 
     def __post_init__(self) -> None:
-        for name in ("side", "experts", "places", "neurons", "epochs"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"vprsnn: {name}", expected="at least 1", got=str(getattr(self, name)))
+        require_counts("vprsnn: ", self, "side", "experts", "places", "neurons", "epochs")
         if not 0 <= self.calibration < self.num_places or (self.regularise and self.calibration < 1):
             expected = "at least 1 place to calibrate on, and fewer than there are"
             raise ConfigError("vprsnn: calibration", expected=expected, got=str(self.calibration))

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.seeds import generator
 from ranvier.data.camera import Camera, Pan
@@ -57,9 +58,9 @@ class Motion:
     def __post_init__(self) -> None:
         if self.images not in ("textures", "natural"):
             raise ConfigError("Motion.images", expected='"textures" or "natural"', got=repr(self.images))
-        for name in ("directions", "speeds", "steps", "side", "tiles", "views", "path", "block", "paths"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"Motion.{name}", expected="at least 1", got=str(getattr(self, name)))
+        require_counts(
+            "Motion.", self, "directions", "speeds", "steps", "side", "tiles", "views", "path", "block", "paths"
+        )
         if not self.spacing > 1:
             raise ConfigError("Motion.spacing", expected="a factor > 1", got=str(self.spacing))
 
