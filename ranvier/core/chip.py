@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 
 
@@ -60,6 +61,4 @@ class Chip:
     costs: dict[str, Cost] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("num_cores", "neurons_per_core"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"Chip.{name}", expected="at least 1", got=str(getattr(self, name)))
+        require_counts("Chip.", self, "num_cores", "neurons_per_core")

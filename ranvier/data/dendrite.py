@@ -48,11 +48,12 @@ class Dendrite:
     Euler method with all conductances held through a step, spikes at its start.
 
     Args:
-        exciting, inhibiting: synapses on each dendrite. rate: Hz, of an exciting synapse on average; inhibiting ones
-            fire at the same. tau_rate, sigma_rate: the logarithm of each dendrite's rate, common to its synapses,
-            wanders with this time constant (ms) and standard deviation.
+        exciting, inhibiting: synapses on each dendrite. rate: Hz, median of a synapse's rate over time; its mean is
+            exp(sigma_rate^2 / 2) as much. tau_rate, sigma_rate: the logarithm of each dendrite's rate, common to its
+            synapses, wanders with this time constant (ms) and standard deviation.
         weight: nS, mean of the exciting synapses' AMPA conductance; weights are drawn, exponentially distributed.
-        active: False takes the magnesium block and the sodium-like current away: a passive dendrite.
+            gaba_ratio, nmda_ratio: means of the inhibiting synapses' and of the NMDA conductance, in those of AMPA.
+        active: False takes the sodium-like current away, and the magnesium block (B = 0.2): a passive dendrite.
         dt: step of the integration, ms; a divisor of 1. seed: of the weights.
     Raises: ConfigError.
     """
@@ -91,7 +92,10 @@ class Dendrite:
         for name in ("exciting", "inhibiting"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"Dendrite.{name}", expected="at least 1 synapse", got=str(getattr(self, name)))
-        if not 0 < self.dt <= 1 or round(1 / self.dt) * self.dt != 1:
+        for name in ("capacitance", "g_l", "tau_rate", "tau_ampa", "tau_nmda", "tau_gaba", "tau_h", "tau_w"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"Dendrite.{name}", expected="a number > 0", got=str(getattr(self, name)))
+        if not 0 < self.dt <= 1 or not math.isclose(round(1 / self.dt) * self.dt, 1):
             raise ConfigError("Dendrite.dt", expected="a part of 1 ms, such as 0.25", got=str(self.dt))
         if self.delta_t <= 0 or self.v_reset >= self.v_th:
             raise ConfigError("Dendrite.v_reset", expected="v_reset < v_th, delta_t > 0", got=str(self.v_reset))
@@ -190,7 +194,8 @@ class _State(NamedTuple):
         upstroke_B = of.g_l * of.delta_t * torch.exp(((v_B - of.v_t) / of.delta_t).clamp(max=10.0))
         pull_B = of.g_l * of.e_l + of.g_c * v_BD.sum(1) + upstroke_B - self.w_B
         new_B = _relax(v_B, pull_B, torch.full_like(v_B, of.g_l + DENDRITES * of.g_c), dt / of.capacitance)
-        new_B = torch.where(self.left_B > 0, of.v_reset, new_B)
+        # Half a step of tolerance, so that rounding in the countdown never adds a step.
+        new_B = torch.where(self.left_B > 0.5 * dt, of.v_reset, new_B)
         fired = new_B >= of.v_th
         keep = [math.exp(-dt / tau) for tau in (of.tau_ampa, of.tau_nmda, of.tau_gaba, of.tau_h)]
         goal_BD = torch.sigmoid(-(v_BD + 50) / 5)

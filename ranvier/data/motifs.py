@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.seeds import generator
 
@@ -35,9 +36,7 @@ class Motifs:
     part: str = "train"
 
     def __post_init__(self) -> None:
-        for name in ("num", "classes", "steps", "channels"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"Motifs.{name}", expected="at least 1", got=str(getattr(self, name)))
+        require_counts("Motifs.", self, "num", "classes", "steps", "channels")
         for name in ("rate", "loss", "noise"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"Motifs.{name}", expected="a share in [0, 1]", got=str(getattr(self, name)))

@@ -34,10 +34,10 @@ def patch_normalise(images_HW: Tensor, *, window: int = 7) -> Tensor:
         return unfold(x, window, padding=window // 2).reshape(len(x), window**2, height, width).sum(1, keepdim=True)
 
     count = sums(there)
-    mean = sums(pixels) / count
-    variance = sums(pixels**2) / count - mean**2
-    flat = variance <= 1e-9 * (mean**2 + 1)
-    x = (pixels - mean) / variance.clamp(min=1e-12).sqrt()
+    mean, power = sums(pixels) / count, sums(pixels**2) / count
+    variance = power - mean**2
+    flat = variance <= 1e-9 * power  # what rounding leaves where all is equal, at any brightness
+    x = (pixels - mean) / variance.masked_fill(flat, 1.0).sqrt()
     grey = ((x.clamp(-1, 1) + 1) / 2 * 255).masked_fill(flat, GREY)
     return grey.to(torch.uint8).reshape(images_HW.shape)
 

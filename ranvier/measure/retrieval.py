@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from ranvier.core.errors import ConfigError, ShapeError
+from ranvier.core.errors import ConfigError, DtypeError, NonFiniteError, ShapeError
 
 
 class Curve(NamedTuple):
@@ -25,7 +25,8 @@ def recall_at(scores_QR: Tensor, correct_QR: Tensor, *, top: int = 1) -> float:
     A reference is among them if fewer than ``top`` others score as high, so that ties do not count as found.
     Queries without a correct reference are left out; NaN if none has one.
 
-    Args: scores_QR: higher is better. correct_QR: bool. Raises: ShapeError, ConfigError.
+    Args: scores_QR: floating, higher is better. correct_QR: bool.
+    Raises: ShapeError, DtypeError, ConfigError; NonFiniteError for scores that are NaN.
     """
     _check("recall_at", scores_QR, correct_QR)
     if top < 1:
@@ -43,7 +44,8 @@ def precision_recall(scores_QR: Tensor, correct_QR: Tensor) -> Curve:
     if that scores no less than the bar. A tie for the best match counts as wrong unless all that tie are correct; a
     query whose best score is -inf says nothing.
 
-    Args: scores_QR: higher is better. correct_QR: bool. Raises: ShapeError.
+    Args: scores_QR: floating, higher is better. correct_QR: bool.
+    Raises: ShapeError, DtypeError; NonFiniteError for scores that are NaN.
     """
     _check("precision_recall", scores_QR, correct_QR)
     best_Q = scores_QR.amax(1)
@@ -111,7 +113,13 @@ class VLAD(NamedTuple):
     def of(
         cls, views_RHW: Tensor, *, generator: torch.Generator, centres: int = 16, side: int = 5, quarters: int = 2
     ) -> "VLAD":
-        """Find the centres by 20 rounds of k-means. Raises: ConfigError if there are fewer patches than centres."""
+        """Find the centres by 20 rounds of k-means.
+
+        Args: views_RHW: square. centres: C. side: of a patch, pixels. quarters: parts along each side of the picture.
+        Raises: ShapeError; ConfigError if there are fewer patches than centres, or no quarters.
+        """
+        if quarters < 1:
+            raise ConfigError("VLAD.of: quarters", expected="at least 1", got=str(quarters))
         patches = _patches(views_RHW, side).flatten(0, 1)
         if len(patches) < centres:
             raise ConfigError("VLAD.of", expected=f"at least {centres} patches", got=str(len(patches)))
@@ -154,3 +162,11 @@ def _check(where: str, scores_QR: Tensor, correct_QR: Tensor) -> None:
     if scores_QR.ndim != 2 or scores_QR.shape != correct_QR.shape or 0 in scores_QR.shape:
         got = f"{tuple(scores_QR.shape)} and {tuple(correct_QR.shape)}"
         raise ShapeError(where, expected="scores and what is correct, both (Q, R)", got=got)
+    if not scores_QR.is_floating_point() or correct_QR.dtype != torch.bool:
+        got = f"{scores_QR.dtype} and {correct_QR.dtype}"
+        raise DtypeError(where, expected="floating scores, and torch.bool for what is correct", got=got)
+    # No number is higher than NaN or equal to it, so a query whose right reference scores NaN would count as found.
+    if bad := int(scores_QR.isnan().sum()):
+        raise NonFiniteError(
+            where, expected="scores that are numbers", got=f"{bad} of {scores_QR.numel()} that are NaN"
+        )

@@ -15,14 +15,14 @@ def roc_auc(scores: Tensor, labels: Tensor) -> float:
     P(score of a positive > score of a negative) + P(equal) / 2, over all pairs, by ranks.
 
     Args: scores, labels: of one shape; a label other than 0 is positive.
-    Returns: NaN if one of the classes is empty.
+    Returns: NaN if one of the classes is empty, or a score is NaN.
     Raises: ShapeError if the shapes differ.
     """
     _check("roc_auc", scores, labels)
     positive = labels.flatten() != 0
     num = int(positive.sum())
     others = positive.numel() - num
-    if not num or not others:
+    if not num or not others or bool(scores.isnan().any()):
         return float("nan")
     _, place, counts = torch.unique(scores.detach().double().flatten(), return_inverse=True, return_counts=True)
     # Equal scores share the mean of their ranks, which count from 1.
@@ -39,8 +39,10 @@ def r_squared(predicted: Tensor, targets: Tensor) -> float:
     """
     _check("r_squared", predicted, targets)
     y, p = targets.detach().double(), predicted.detach().double()
-    total = float((y - y.mean()).square().sum()) if y.numel() else 0.0
-    return 1 - float((y - p).square().sum()) / total if total else float("nan")
+    # Not by their variance, which rounding leaves above 0: the mean of equal numbers need not be that number.
+    if not y.numel() or bool((y == y.flatten()[0]).all()):
+        return float("nan")
+    return 1 - float((y - p).square().sum()) / float((y - y.mean()).square().sum())
 
 
 def _check(name: str, a: Tensor, b: Tensor) -> None:

@@ -37,7 +37,7 @@ class AlignedLinear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Apply W (..., N) -> (..., M)."""
         y: Tensor = _Linear.apply(input, self.weight, _backward_weight(self))  # type: ignore[no-untyped-call] # torch's
-        return y if self.bias is None else y + self.bias
+        return y if self.bias is None else y + self.bias.to(y.dtype)
 
     def extra_repr(self) -> str:
         """Show the sizes and the way back."""
@@ -68,7 +68,7 @@ class AlignedConv2d(nn.Conv2d):
         """Convolve (B, C, H, W)."""
         options = (self.stride, self.padding, self.dilation)
         y: Tensor = _Conv.apply(input, self.weight, _backward_weight(self), options)  # type: ignore[no-untyped-call]
-        return y if self.bias is None else y + self.bias[:, None, None]
+        return y if self.bias is None else y + self.bias.to(y.dtype)[:, None, None]
 
     def extra_repr(self) -> str:
         """Show the sizes and the way back."""
@@ -85,7 +85,8 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, back = ctx.saved_tensors
         to_x = grad @ back.to(grad.dtype) if ctx.needs_input_grad[0] else None
-        to_weight = grad.flatten(0, -2).T @ x.to(grad.dtype).flatten(0, -2) if ctx.needs_input_grad[1] else None
+        grad_BM, x_BN = grad.reshape(-1, grad.shape[-1]), x.to(grad.dtype).reshape(-1, x.shape[-1])
+        to_weight = grad_BM.T @ x_BN if ctx.needs_input_grad[1] else None
         return to_x, to_weight, None
 
 
@@ -102,7 +103,7 @@ class _Conv(torch.autograd.Function):
         mask = [ctx.needs_input_grad[0], ctx.needs_input_grad[1], False]
         # The gradient of the weights depends on the input alone, that of the input on the weights it is given.
         to_x, to_weight, _ = torch.ops.aten.convolution_backward(
-            grad, x, back, None, *ctx.options, False, [0, 0], 1, mask
+            grad, x.to(grad.dtype), back.to(grad.dtype), None, *ctx.options, False, [0, 0], 1, mask
         )  # fmt: skip
         return to_x, to_weight, None, None
 

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.seeds import generator
 
@@ -34,9 +35,7 @@ class Branches:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("num", "synapses"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"Branches.{name}", expected="at least 1", got=str(getattr(self, name)))
+        require_counts("Branches.", self, "num", "synapses")
         if self.routing not in ("windows", "random"):
             raise ConfigError("Branches.routing", expected='"windows" or "random"', got=repr(self.routing))
 

@@ -90,16 +90,14 @@ class DelayConv2d(Stateful):
 
         An input near the border is heard by fewer neurons. With ``swap`` each synapse hears both polarities.
         """
-        num_T = x_TB.shape[0]
         active = (x_TB != 0).to(torch.float64).sum(1, keepdim=True)
-        full = torch.zeros(self.delays - 1, *active.shape[1:], dtype=torch.float64)
+        before = active.new_zeros(self.delays - 1, *active.shape[1:])
         synapses = (self.weight != 0).to(torch.float64).sum(0, keepdim=True)
         if self.swap:
             synapses = synapses + synapses.flip(1)
         ones = torch.full_like(active, float(x_TB.shape[1]))
-        dense = _convolve(torch.cat([full, ones]), torch.full_like(synapses, float(self.out_channels)))
-        effective = _convolve(torch.cat([full, active]), synapses)
-        assert len(effective) == num_T
+        dense = _convolve(torch.cat([before, ones]), torch.full_like(synapses, float(self.out_channels)))
+        effective = _convolve(torch.cat([before, active]), synapses)
         binary = bool(((x_TB == 0) | (x_TB.abs() == 1)).all())
         doubled = 2 if self.swap else 1
         return ProductCount(dense=doubled * round(float(dense.sum())), effective=round(float(effective.sum())),

@@ -62,8 +62,8 @@ class TripletSTDP(Described):
         Raises: ShapeError.
         """
         groups, members, inputs = net.weight.shape
-        if spikes_TGN.ndim != 3 or spikes_TGN.shape[1:] != (groups, inputs):
-            expected = f"input spikes (T, {groups}, {inputs})"
+        if spikes_TGN.ndim != 3 or spikes_TGN.shape[1:] != (groups, inputs) or not len(spikes_TGN):
+            expected = f"input spikes (T, {groups}, {inputs}), at least one step"
             raise ShapeError("TripletSTDP.present", expected=expected, got=str(tuple(spikes_TGN.shape)))
         weight, delay = net.weight.view(-1), net.delay.view(-1, inputs)
         trace = last_spike_trace(spikes_TGN, tau=self.tau_pre, dt=net.dt, before=net.longest).view(-1)
@@ -99,10 +99,13 @@ def normalise(weight_GMN: Tensor, *, total: float) -> None:
 def last_spike_trace(spikes_TN: Tensor, *, tau: float | Tensor, dt: float, before: int = 0) -> Tensor:
     """Compute traces that a spike sets to 1 and that decay as exp(-t / tau), of spikes (T, ...), 0 before the first.
 
-    Args: tau, dt: ms. before: rows of zeros put in front. Returns: (before + T, ...).
+    Args: spikes_TN: 0 or 1, of any type. tau, dt: ms. before: rows of zeros put in front.
+    Returns: (before + T, ...), float32, or float64 for spikes of that type.
     """
     shape = (-1,) + (1,) * (spikes_TN.ndim - 1)
-    time = torch.arange(len(spikes_TN), dtype=spikes_TN.dtype).view(shape)
+    # Types of 16 bits and fewer cannot count the steps.
+    dtype = torch.promote_types(spikes_TN.dtype, torch.float32)
+    time = torch.arange(len(spikes_TN), dtype=dtype, device=spikes_TN.device).view(shape)
     last = torch.where(spikes_TN != 0, time, -torch.inf).cummax(0).values
     trace = torch.exp((last - time) * (dt / tau))
     return torch.cat([trace.new_zeros(before, *trace.shape[1:]), trace])

@@ -44,6 +44,15 @@ def fit(trainer: Trainer, progress: Progress) -> Mapping[str, Any]:
     return outcome.history[-1]
 
 
+def part(progress: Progress, index: int, parts: int, name: str = "") -> Progress:
+    """Tell how far all of some equal parts are, from how far one of them is.
+
+    Args: index: of that one, from 0. parts: how many there are. name: said before what is being done.
+    """
+    before = f"{name}: " if name else ""
+    return lambda fraction, words: progress((index + fraction) / parts, before + words)
+
+
 @torch.no_grad()
 def results(trainer: Trainer, about: About) -> Results:
     """Collect what the report shows, from the first held-out batch; the confusion is that of all.

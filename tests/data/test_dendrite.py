@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ranvier.core.errors import ConfigError, ShapeError
-from ranvier.data.dendrite import Dendrite
+from ranvier.data.dendrite import Dendrite, _State
 
 
 def plain(of, inputs, dt):
@@ -63,6 +63,17 @@ def test_it_fires_as_the_equations_say():
     assert abs(np.flatnonzero(ours)[0] - np.flatnonzero(spikes)[0]) <= 1
 
 
+def test_the_refractory_time_is_no_step_longer_where_its_countdown_is_rounded():
+    neuron = replace(Dendrite(), v_t=-68.0, v_th=-66.0, v_reset=-75.0, b=0.0, dt=0.05)
+    state = _State.rest(neuron, 1, torch.zeros(1))
+    times = []
+    for step in range(400):
+        state = state._replace(v_BD=torch.full((1, 2), 2000.0))  # threshold is reached in a step
+        state, fired = state.step(neuron)
+        times += [step] * int(fired)
+    assert set(np.diff(times)) == {round(neuron.t_ref / 0.05) + 1}
+
+
 def test_nothing_in_nothing_out():
     still = Dendrite().run(torch.zeros(30, 2, 60))
     assert still.spikes_TB.sum() == 0
@@ -82,6 +93,11 @@ def test_inhibition_lowers_and_active_channels_raise_what_a_volley_does():
     assert less < 0.9 * active
 
 
+def test_the_rate_is_the_median_of_one_that_wanders():
+    drawn = Dendrite(tau_rate=5.0).draw(2000, 100, seed=1).abs().mean().item() * 1000
+    assert drawn == pytest.approx(8.0 * np.exp(0.6**2 / 2), rel=0.03)
+
+
 def test_drawn_inputs_have_their_signs_and_their_rate():
     neuron = Dendrite(sigma_rate=0.0)
     drawn = neuron.draw(400, 50, seed=1).unflatten(2, (2, 30))
@@ -94,6 +110,9 @@ def test_drawn_inputs_have_their_signs_and_their_rate():
 def test_what_cannot_be_meant_is_refused():
     with pytest.raises(ConfigError, match=r"^Dendrite\.dt: expected a part of 1 ms, such as 0\.25, got 0\.3\.$"):
         Dendrite(dt=0.3)
+    assert Dendrite(dt=1 / 49).dt == 1 / 49  # 49 times which is not 1
+    with pytest.raises(ConfigError, match=r"^Dendrite\.tau_rate: expected a number > 0, got 0\.0\.$"):
+        Dendrite(tau_rate=0.0)
     with pytest.raises(ConfigError, match=r"^Dendrite\.exciting: expected at least 1 synapse, got 0\.$"):
         Dendrite(exciting=0)
     with pytest.raises(ShapeError, match=r"^Dendrite: expected inputs \(T, B, 60\), got \(3, 1, 4\)\.$"):

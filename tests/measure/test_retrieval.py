@@ -4,7 +4,7 @@ import re
 import pytest
 import torch
 
-from ranvier.core.errors import ConfigError, ShapeError
+from ranvier.core.errors import ConfigError, DtypeError, NonFiniteError, ShapeError
 from ranvier.measure.retrieval import (
     VLAD,
     Curve,
@@ -125,6 +125,10 @@ def test_vlad_finds_views_under_other_light_and_noise():
         (lambda: recall_at(SCORES, CORRECT[:2]), ShapeError, "recall_at: expected scores and what is correct, both (Q, R), got (5, 3) and (2, 3)."),
         (lambda: recall_at(SCORES, CORRECT, top=0), ConfigError, "recall_at: top: expected at least 1, got 0."),
         (lambda: precision_recall(torch.zeros(0, 3), torch.zeros(0, 3, dtype=torch.bool)), ShapeError, "precision_recall: expected scores and what is correct, both (Q, R), got (0, 3) and (0, 3)."),
+        (lambda: recall_at(torch.tensor([[math.nan, 1.0]]), torch.tensor([[True, False]])), NonFiniteError, "recall_at: expected scores that are numbers, got 1 of 2 that are NaN."),
+        (lambda: precision_recall(SCORES, CORRECT.long()), DtypeError, "precision_recall: expected floating scores, and torch.bool for what is correct, got torch.float64 and torch.int64."),
+        (lambda: recall_at(SCORES.long(), CORRECT), DtypeError, "recall_at: expected floating scores, and torch.bool for what is correct, got torch.int64 and torch.bool."),
+        (lambda: VLAD.of(views(0), generator=torch.Generator(), quarters=0), ConfigError, "VLAD.of: quarters: expected at least 1, got 0."),
         (lambda: sad_scores(torch.zeros(1, 2, 2), torch.zeros(1, 3, 3)), ShapeError, "sad_scores: expected views of one size, got (1, 2, 2) and (1, 3, 3)."),
         (lambda: VLAD.of(views(0)[:1], generator=torch.Generator(), centres=99), ConfigError, "VLAD.of: expected at least 99 patches, got 25."),
         (lambda: VLAD.of(torch.zeros(1, 3, 4), generator=torch.Generator()), ShapeError, "VLAD: expected square views (Q, H, H) of at least 5 pixels, got (1, 3, 4)."),

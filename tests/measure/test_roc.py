@@ -40,6 +40,17 @@ def test_explained_variance_by_hand():
     assert math.isnan(r_squared(torch.tensor([2.0]), torch.tensor([1.0])))
 
 
+def test_equal_targets_have_no_variance_to_explain_however_their_mean_is_rounded():
+    y = torch.full((3,), 0.1, dtype=torch.float64)
+    assert float((y - y.mean()).abs().max()) > 0
+    assert math.isnan(r_squared(torch.zeros(3), y))
+    assert math.isnan(r_squared(torch.zeros(0), torch.zeros(0)))
+
+
+def test_a_score_that_is_no_number_leaves_no_area():
+    assert math.isnan(roc_auc(torch.tensor([0.1, math.nan, 0.3, 0.2]), torch.tensor([0, 1, 1, 0])))
+
+
 def test_shapes_that_differ_are_refused():
     with pytest.raises(ShapeError, match=r"^roc_auc: expected two tensors of one shape, got \(2,\) and \(3,\)\.$"):
         roc_auc(torch.zeros(2), torch.zeros(3))

@@ -54,6 +54,35 @@ def test_a_convolution_does_the_same(back):
     torch.testing.assert_close(layer.bias.grad, plain.bias.grad)
 
 
+def test_a_single_vector_is_taken_as_by_torch_s_own_layer():
+    layer = drawn(lambda: AlignedLinear(5, 3, back="sign"))
+    x = torch.randn(5, requires_grad=True)
+    layer(x).sum().backward()
+    torch.testing.assert_close(x.grad, layer.weight.detach().sign().sum(0) / 5**0.5)
+    torch.testing.assert_close(layer.weight.grad, x.detach().expand(3, 5))
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [(lambda: AlignedLinear(6, 3), (4, 6)), (lambda: AlignedConv2d(2, 3, 3, padding=1), (4, 2, 6, 5))],
+    ids=["linear", "convolution"],
+)
+def test_under_autocast_it_computes_in_16_bits_there_and_back(make, shape):
+    layer = drawn(make)
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = layer(x)
+    delta = torch.randn(y.shape, generator=torch.Generator().manual_seed(2))
+    y.backward(delta.bfloat16())
+    assert y.dtype == torch.bfloat16
+    halved = [x.grad, layer.weight.grad, layer.bias.grad]
+    x.grad = layer.weight.grad = layer.bias.grad = None
+    layer(x).backward(delta)
+    for half, whole in zip(halved, (x.grad, layer.weight.grad, layer.bias.grad), strict=True):
+        assert half.dtype == torch.float32
+        assert (half - whole).abs().max() < 0.02 * whole.abs().max()
+
+
 @pytest.mark.parametrize("rule", [BPTT(), SLTT(), OTTT()], ids=repr)
 def test_the_weights_behind_learn_as_ever_under_any_rule_and_those_before_do_not(rule):
     neuron = LIF(tau_m=2.0, decay_input=False, discretisation="euler", reset=Subtract())

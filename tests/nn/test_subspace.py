@@ -10,14 +10,7 @@ from ranvier.kernels.packed import pack
 from ranvier.nn import Sequential, Subspace, WSConv2d, guard, guarded
 from ranvier.nn.subspace import presynaptic
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Compute in one thread: for tensors this small, threads that wait for each other are all the work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def generator(seed=0):

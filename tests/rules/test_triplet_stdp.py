@@ -99,6 +99,19 @@ def test_traces_are_one_at_a_spike_and_decay_since_the_last():
     torch.testing.assert_close(trace, torch.tensor([0, 0, 1, 1, d, d * d, 1, d]))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.uint8, torch.bool, torch.int64])
+def test_traces_are_the_same_whatever_type_the_spikes_have(dtype):
+    spikes = torch.rand(600, 3, generator=torch.Generator().manual_seed(0)) < 0.02
+    trace, times = np.zeros(3), []
+    for fired in spikes.numpy():
+        trace = np.where(fired, 1.0, trace * math.exp(-1 / 20.0))
+        times.append(trace)
+    assert spikes[300:].sum() > 5
+    ours = last_spike_trace(spikes.to(dtype), tau=20.0, dt=1.0)
+    assert ours.dtype == torch.float32
+    np.testing.assert_allclose(ours, np.stack(times), atol=1e-6)
+
+
 def test_arrivals_without_any_spike_are_empty():
     net = network()
     assert [len(found) for found in Arrivals.of(net).steps(torch.zeros(3, GROUPS, INPUTS))] == [0, 0, 0]
@@ -109,8 +122,9 @@ def test_arrivals_without_any_spike_are_empty():
 
 def test_mistakes_are_named():
     net = network()
-    text = "TripletSTDP.present: expected input spikes (T, 2, 25), got (3, 2, 24)."
-    with pytest.raises(ShapeError, match=f"^{re.escape(text)}"):
-        TripletSTDP().present(net, Arrivals.of(net), torch.zeros(3, 2, 24))
+    for shape in ((3, 2, 24), (0, 2, 25)):
+        text = f"TripletSTDP.present: expected input spikes (T, 2, 25), at least one step, got {shape}."
+        with pytest.raises(ShapeError, match=f"^{re.escape(text)}"):
+            TripletSTDP().present(net, Arrivals.of(net), torch.zeros(shape))
     with pytest.raises(ConfigError, match=r"^TripletSTDP\.tau_pre: expected a number > 0 ms, got 0\.0\."):
         TripletSTDP(tau_pre=0.0)

@@ -59,5 +59,15 @@ def test_photographs_to_judge_by_are_not_those_to_learn_from(monkeypatch):
     assert shown == {"train": set(range(12)), "test": {12, 13, 14, 15}}
 
 
+def test_parts_of_photographs_are_squares_from_all_over_them(monkeypatch):
+    across = np.broadcast_to(np.arange(70, dtype=np.uint8), (16, 30, 70)).copy()
+    for photographs in (across, across.transpose(0, 2, 1)):
+        monkeypatch.setattr(motion.natural_images, "load", lambda name, found=photographs: found)
+        monkeypatch.setattr(motion, "whitened", lambda photograph: photograph)
+        shown = motion.pictures(Motion(images="natural"), 0, "train", 200, 20)
+        assert {x.shape for x in shown} == {(30, 30)}
+        assert {float(x.min()) for x in shown} == set(range(41))
+
+
 def test_a_photograph_without_contrast_is_one_grey():
     assert motion.whitened(torch.full((20, 30), 77.0)).sub(0.3).abs().max() < 1e-3

@@ -89,9 +89,5 @@ def make():
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
-    """Compute in one thread: for tensors this small, threads that wait for each other are all the work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _one_thread(one_thread):
+    """All of them in one thread."""

@@ -1,6 +1,7 @@
 """Data sets, one a file: where each comes from, how it is licensed, and how it is loaded.
 
-Each module has ``SOURCE`` (the facts) and ``load``; they load when they are first used. ``catalogue`` lists them.
+Each module has ``SOURCE`` (the facts) and ``load``; they load when they are first used. ``catalogue`` lists them. Two
+are drawn, not recorded, and have no source: ``digits_scene`` (from digits of MNIST) and ``route``.
 """
 
 from importlib import import_module

@@ -187,8 +187,7 @@ def _chain(unit: L2MU, name: str) -> Sequential:
     """Make a population a plain chain: currents in units of the threshold, then the neurons."""
     linear = unit.get_submodule(_PARTS[name])
     assert isinstance(linear, nn.Linear)
-    merged = nn.Linear(linear.in_features, linear.out_features, bias=False)
     gain = (-unit.log_thresholds[list(_PARTS).index(name)]).exp()
-    with torch.no_grad():
-        merged.weight.copy_(gain * linear.weight)
+    merged = nn.Linear(linear.in_features, linear.out_features, bias=False, device="meta")  # draws no weights
+    merged.weight = nn.Parameter((gain * linear.weight).detach())
     return Sequential({"product": merged, "neurons": unit.population(name)})

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from ranvier.core.claim import Claim, Fast, Measured, Progress
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.reset import ToValue
 from ranvier.core.seeds import derive, generator
@@ -63,7 +64,7 @@ class Config:
         hidden: neurons of each hidden layer. synapses: of each pair of neurons. max_delay: steps.
         tau: of the hidden neurons, steps; tau_readout: of the read-out.
         dropout: of hidden spikes, of a whole sequence. delay_lr: learning rate of delays, in those of the weights.
-        limit: only so many recordings of each split, the first ones; None: all. num_train, num_test: motifs.
+        limit: only so many recordings of each split, drawn once for all seeds; None: all. num_train, num_test: motifs.
         digits: whether ``measure`` learns the digits as well.
     """
 
@@ -96,9 +97,9 @@ class Config:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        for name in ("inputs", "classes", "frames", "synapses", "batch_size", "num_train", "num_test"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"dcls-delays: {name}", expected="at least 1", got=str(getattr(self, name)))
+        require_counts(
+            "dcls-delays: ", self, "inputs", "classes", "frames", "synapses", "batch_size", "num_train", "num_test"
+        )
         for name in ("latency", "max_delay"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"dcls-delays: {name}", expected="at least 0 steps", got=str(getattr(self, name)))
@@ -178,8 +179,8 @@ def measure(config: Config, seed: int, progress: Progress) -> Measured:
     found: dict[str, float] = {}
     for index, task in enumerate((config, digits(config))[:parts]):
         teacher = trainer(task)
-        first = teacher.net.get_submodule("delayed1").delay.detach().clone()  # type: ignore[operator]
-        last = supervised.fit(teacher, lambda done, words, i=index: progress((i + done) / parts, words))  # type: ignore[misc]
+        first = _delays(teacher.net)
+        last = supervised.fit(teacher, supervised.part(progress, index, parts))
         assert teacher.test is not None
         inputs_TB, _ = next(iter(teacher.test.batches(0)))
         figures = {
@@ -188,19 +189,24 @@ def measure(config: Config, seed: int, progress: Progress) -> Measured:
             "energy_nj": supervised.energy_nj(teacher.net, inputs_TB),
         }
         if not index:
-            now = teacher.net.get_submodule("delayed1").delay
-            found |= figures | {"moved": float((now.detach() - first).abs().mean())}  # type: ignore[operator]
+            found |= figures | {"moved": float((_delays(teacher.net) - first).abs().mean())}
         else:
             found |= {"digits" if name == "accuracy" else f"digits_{name}": value for name, value in figures.items()}
     return found
+
+
+def _delays(net: nn.Module) -> Tensor:
+    layer = net.get_submodule("delayed1")
+    assert isinstance(layer, DelayedLinear)
+    return layer.delay.detach().clone()
 
 
 def digits(config: Config) -> Config:
     """Return the same system for the spoken digits."""
     if config.task == "digits":
         return config
-    sizes = {"inputs": 32, "max_delay": 12, "dropout": 0.2}
-    return replace(config, task="digits", train=replace(config.train, epochs=8), **sizes)  # type: ignore[arg-type]
+    recipe = replace(config.train, epochs=8)
+    return replace(config, task="digits", train=recipe, inputs=32, max_delay=12, dropout=0.2)
 
 
 def trainer(config: Config) -> Trainer:
@@ -238,7 +244,10 @@ def hear(config: Config, sound: Sound) -> Tensor:
 
 
 def motifs(config: Config, split: Split) -> Encoded:
-    """Draw motifs: spike of channel n at latency[class, n] + N(0, jitter) + shift, rounded, and stray spikes."""
+    """Draw motifs: spike of channel n at 2 + latency[class, n] + N(0, jitter) + shift, rounded, and stray spikes.
+
+    What jitter would move out of the window is moved to its first or last step.
+    """
     num = config.num_train if split == "train" else config.num_test
     of_all, own = generator(config.seed, "latencies"), generator(config.seed, "motifs", split)
     latency_KN = torch.randint(config.latency + 1, (config.classes, config.inputs), generator=of_all)

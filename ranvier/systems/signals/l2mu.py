@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from ranvier.core.claim import Claim, Fast, Measured, Progress
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.reset import Subtract
 from ranvier.core.seeds import derive, generator
@@ -93,7 +94,9 @@ class Config:
     )
 
     def __post_init__(self) -> None:
-        for name in (
+        require_counts(
+            "l2mu: ",
+            self,
             "encoders",
             "channels",
             "order",
@@ -103,10 +106,7 @@ class Config:
             "limit",
             "asked",
             "batch_size",
-        ):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"l2mu: {name}", expected="at least 1", got=str(value))
+        )
         for name in ("theta", "delta", "gain"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"l2mu: {name}", expected="a number > 0", got=str(getattr(self, name)))
@@ -186,10 +186,10 @@ def measure(config: Config, seed: int, progress: Progress) -> Measured:
         others |= units | {f"{name}_memoryless": replace(one, memory=False) for name, one in units.items()}
     parts = 1 + len(others)
     trainer = _trainer(config)
-    last = supervised.fit(trainer, lambda fraction, words: progress(fraction / parts, words))
+    last = supervised.fit(trainer, supervised.part(progress, 0, parts))
     found = {"accuracy": float(last["test_accuracy"]), "rate": float(last["rate"])}
     for index, (name, other) in enumerate(others.items(), start=1):
-        figures = supervised.fit(_trainer(other), _part(progress, index, parts, name))
+        figures = supervised.fit(_trainer(other), supervised.part(progress, index, parts, name))
         found[name] = float(figures["test_accuracy"])
     assert trainer.test is not None
     assert isinstance(trainer.net, Sequential)
@@ -206,13 +206,17 @@ def compressed(net: Sequential, trainer: Trainer) -> dict[str, float]:
     variants: dict[str, tuple[Sequential, Precision]] = {
         "int8": (net, "int8"), "pruned": (thin, "float32"), "pruned_int8": (thin, "int8")
     }  # fmt: skip
+    compiled = {
+        name: compile_for_inference(v, weights=weights, crossover=1.0) for name, (v, weights) in variants.items()
+    }
     right, count, size = dict.fromkeys(variants, 0), 0, 0
     for inputs_TB, targets_B in trainer.test.batches(0):
         count += len(targets_B)
-        for name, (variant, weights) in variants.items():
-            edge = compile_for_inference(variant, weights=weights, crossover=1.0).stream(batch=len(targets_B))
-            right[name] += int((trainer.loss.decide(edge.run(inputs_TB)) == targets_B).sum())
-            size = edge.weight_bytes
+        for name, edge in compiled.items():
+            stream = edge.stream(batch=len(targets_B))
+            right[name] += int((trainer.loss.decide(stream.run(inputs_TB)) == targets_B).sum())
+            if name == "int8":
+                size = stream.weight_bytes
     return {name: hits / count for name, hits in right.items()} | {"footprint_int8": float(size)}
 
 
@@ -228,10 +232,6 @@ def _costs(net: nn.Module, trainer: Trainer) -> dict[str, float]:
         "footprint": bench["footprint"],
         "energy_nj": supervised.energy_nj(net, inputs_TB),
     }
-
-
-def _part(progress: Progress, index: int, parts: int, name: str) -> Progress:
-    return lambda fraction, said: progress((index + fraction) / parts, f"{name}: {said}")
 
 
 def samples(config: Config, part: Part) -> Encoded:

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from ranvier.core.claim import Claim, Fast, Measured, Progress
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.reset import ToValue
 from ranvier.core.rule import Rule
@@ -82,10 +83,7 @@ class Config:
     )
 
     def __post_init__(self) -> None:
-        for name in ("inputs", "steps", "hidden", "batch_size"):
-            if getattr(self, name) < 1:
-                where = f"meta-neuron-lzc: {name}"
-                raise ConfigError(where, expected="at least 1", got=str(getattr(self, name)))
+        require_counts("meta-neuron-lzc: ", self, "inputs", "steps", "hidden", "batch_size")
         for name in ("num_train", "num_test"):
             if getattr(self, name) < 2 or getattr(self, name) % 2:
                 where = f"meta-neuron-lzc: {name}"
@@ -147,7 +145,7 @@ def measure(config: Config, seed: int, progress: Progress) -> Measured:
     others: list[tuple[Task, RuleName]] = [(t, r) for t in ("rates", "digits") for r in ("bptt", "stdp", "tempotron")]
     parts = 1 + (len(others) if config.compare else 0)
     trainer = _trainer(config)
-    last = supervised.fit(trainer, lambda fraction, words: progress(fraction / parts, words))
+    last = supervised.fit(trainer, supervised.part(progress, 0, parts))
     inputs_TB, _ = next(iter(trainer.test.batches(0))) if trainer.test else (torch.empty(0), None)
     found = {"accuracy": last["test_accuracy"], "rate": last["rate"]}
     if config.neuron == "lif" and config.rule != "tempotron":
@@ -156,14 +154,9 @@ def measure(config: Config, seed: int, progress: Progress) -> Measured:
     found |= {"lzc": relay_accuracy(config, "lzc"), "count": relay_accuracy(config, "count")}
     for index, (task, rule) in enumerate(others if config.compare else (), start=1):
         other = replace(config, task=task, rule=rule, tau=5.0, learn=rule == "bptt", train=RECIPES[rule])
-        words = f"{task} by {rule}: "
-        last = supervised.fit(_trainer(other), _part(progress, index, parts, words))
+        last = supervised.fit(_trainer(other), supervised.part(progress, index, parts, f"{task} by {rule}"))
         found[f"{task}_{rule}"] = last["test_accuracy"]
     return found | {"energy_nj": supervised.energy_nj(trainer.net, inputs_TB)}
-
-
-def _part(progress: Progress, index: int, parts: int, words: str) -> Progress:
-    return lambda fraction, said: progress((index + fraction) / parts, words + said)
 
 
 def relay_accuracy(config: Config, head: Literal["lzc", "count"]) -> float:

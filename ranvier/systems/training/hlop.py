@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from ranvier.core.claim import Claim, Fast, Measured, Progress
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.reset import Subtract
 from ranvier.core.rule import Rule
@@ -96,10 +97,9 @@ class Config:
     beside: tuple[Variant, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("shrink", "num_tasks", "limit", "test_limit", "num_steps", "batch_size", "levels"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"hlop: {name}", expected="at least 1", got=str(value))
+        require_counts(
+            "hlop: ", self, "shrink", "num_tasks", "limit", "test_limit", "num_steps", "batch_size", "levels"
+        )
         if self.tasks == "split" and self.num_classes % self.num_tasks:
             expected = f"a number that divides {self.num_classes} classes"
             raise ConfigError("hlop: num_tasks", expected=expected, got=str(self.num_tasks))

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ranvier.core.claim import Claim, Fast, Measured, Progress
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.reset import Subtract
 from ranvier.core.rule import Rule
@@ -79,10 +80,7 @@ class Config:
     train: Train = field(default_factory=lambda: Train(epochs=12, optimiser=SGD(lr=0.05, weight_decay=5e-4)))
 
     def __post_init__(self) -> None:
-        for name in ("num_backward", "limit", "num_steps", "shrink", "batch_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"sltt: {name}", expected="at least 1", got=str(value))
+        require_counts("sltt: ", self, "num_backward", "limit", "num_steps", "shrink", "batch_size")
         if self.num_backward is not None and (self.rule != "sltt" or self.num_backward > self.num_steps):
             expected = "None, or at most num_steps with rule=sltt"
             raise ConfigError("sltt: num_backward", expected=expected, got=str(self.num_backward))
@@ -184,11 +182,7 @@ def compared(config: Config, images: Config, progress: Progress) -> dict[str, fl
     }
     found = {}
     for number, (name, one) in enumerate(asked.items()):
-        trainer = _trainer(one)
-
-        def tell(done: float, words: str, name: str = name, number: int = number) -> None:
-            progress((number + done) / len(asked), f"{name}: {words}")
-
+        trainer, tell = _trainer(one), supervised.part(progress, number, len(asked), name)
         supervised.fit(replace(trainer, test=None), tell)  # judging each epoch would cost as much as training
         accuracy = trainer.judge().accuracy
         assert accuracy is not None

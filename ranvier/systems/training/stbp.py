@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from ranvier.core.claim import Claim, Measured, Progress
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.reset import Subtract
 from ranvier.core.seeds import derive
@@ -81,10 +82,7 @@ class Config:
     )
 
     def __post_init__(self) -> None:
-        for name in ("limit", "num_frames", "shrink", "batch_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"stbp: {name}", expected="at least 1", got=str(value))
+        require_counts("stbp: ", self, "limit", "num_frames", "shrink", "batch_size")
         if not self.channels or min(self.channels) < 1:
             raise ConfigError("stbp: channels", expected="at least one number >= 1", got=str(self.channels))
         if self.side < 1:

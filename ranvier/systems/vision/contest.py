@@ -12,6 +12,7 @@ from ranvier.core.claim import Measured, Progress
 from ranvier.core.errors import ConfigError
 from ranvier.core.system import System
 from ranvier.measure import parameters
+from ranvier.systems import supervised
 from ranvier.systems.vision.images import Images
 from ranvier.train import AdamW, Train
 
@@ -52,10 +53,7 @@ def compete(system: System, contest: Contest, progress: Progress) -> Score:
     config: Any = system.classifier(contest.task, contest.train)
     measured = []
     for index, seed in enumerate(contest.seeds):
-
-        def tell(fraction: float, words: str, index: int = index, seed: int = seed) -> None:
-            progress((index + fraction) / len(contest.seeds), f"{system.name}, seed {seed}: {words}")
-
+        tell = supervised.part(progress, index, len(contest.seeds), f"{system.name}, seed {seed}")
         measured.append(system.claim.measure(replace(config, seed=seed), seed, tell))
     return Score(parameters=sum(parameters(system.build(config)).values()), measured=tuple(measured))
 

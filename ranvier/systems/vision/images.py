@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import avg_pool2d, pad
 
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.data.augment import ImageAugment, MixImages, Mixing
 from ranvier.data.loader import Hold, Loader, preload, same
@@ -79,10 +80,7 @@ class Images:
     def __post_init__(self) -> None:
         if self.source not in _SETS:
             raise ConfigError("Images.source", expected=f"one of {', '.join(_SETS)}", got=repr(self.source))
-        for name in ("limit", "test_limit", "steps", "shrink", "batch_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"Images.{name}", expected="at least 1", got=str(value))
+        require_counts("Images.", self, "limit", "test_limit", "steps", "shrink", "batch_size")
         if self.pad < 0:
             raise ConfigError("Images.pad", expected="a number of pixels >= 0", got=str(self.pad))
         if self.side < 1:

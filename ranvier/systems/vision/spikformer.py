@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ranvier.core.claim import Claim, Fast, Measured, Progress
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.seeds import derive
 from ranvier.core.system import Paper, System, Watcher
@@ -57,9 +58,7 @@ class Net:
     layer_norms: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("depth", "heads", "ratio"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"spikformer: net.{name}", expected="at least 1", got=str(getattr(self, name)))
+        require_counts("spikformer: net.", self, "depth", "heads", "ratio")
         if self.channels < 8 or self.channels % 8 or self.channels % self.heads:
             expected = f"a multiple of 8 and of the {self.heads} heads"
             raise ConfigError("spikformer: net.channels", expected=expected, got=str(self.channels))

@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from ranvier.core.claim import Claim, Measured, Progress
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.seeds import derive
 from ranvier.core.system import Paper, System, Watcher
@@ -58,9 +59,7 @@ class Net:
     scale: float = 0.125
 
     def __post_init__(self) -> None:
-        for name in ("depth", "heads", "ratio"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"spikformer-v2: net.{name}", expected="at least 1", got=str(getattr(self, name)))
+        require_counts("spikformer-v2: net.", self, "depth", "heads", "ratio")
         if not self.stages or min(self.stages) < 1 or self.stages[-1] % self.heads:
             expected = f"numbers >= 1, the last a multiple of the {self.heads} heads"
             raise ConfigError("spikformer-v2: net.stages", expected=expected, got=str(self.stages))
@@ -242,11 +241,12 @@ def measure(config: Config, seed: int, progress: Progress) -> Measured:
     """
     config = replace(config, seed=seed)
     net, error = build(config), None
+    parts = 1 + config.pretrained
     if config.pretrained:
         trainer = pretrainer(config, net.get_submodule("encoder"))
-        supervised.fit(replace(trainer, test=None), lambda fraction, words: progress(fraction / 2, f"masked: {words}"))
+        supervised.fit(replace(trainer, test=None), supervised.part(progress, 0, parts, "masked"))
         error = reconstruction(trainer)
-    measured = classifier.measure(finetuner(config, net), lambda fraction, words: progress((1 + fraction) / 2, words))
+    measured = classifier.measure(finetuner(config, net), supervised.part(progress, parts - 1, parts))
     return measured if error is None else {**measured, "reconstruction": error}
 
 

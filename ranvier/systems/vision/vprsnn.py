@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from ranvier.core.claim import Claim, Fast, Measured, Progress
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.seeds import generator
 from ranvier.core.system import Paper, System, Watcher
@@ -47,6 +48,7 @@ from ranvier.nn import Competition, Sequential, random_delays
 from ranvier.nn.competition import EXCITATORY
 from ranvier.rules import Arrivals, TripletSTDP, normalise
 from ranvier.runs import Run
+from ranvier.systems import supervised
 from ranvier.train.interrupts import Interrupts
 
 BATCH = 60  # views shown at once when nothing is learned
@@ -123,9 +125,7 @@ class Config:
     beside: Beside | None = None
 
     def __post_init__(self) -> None:
-        for name in ("side", "experts", "places", "neurons", "epochs"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"vprsnn: {name}", expected="at least 1", got=str(getattr(self, name)))
+        require_counts("vprsnn: ", self, "side", "experts", "places", "neurons", "epochs")
         if not 0 <= self.calibration < self.num_places or (self.regularise and self.calibration < 1):
             expected = "at least 1 place to calibrate on, and fewer than there are"
             raise ConfigError("vprsnn: calibration", expected=expected, got=str(self.calibration))
@@ -202,9 +202,15 @@ def look(config: Config) -> Views:
     return Views(views_VPN[:-1], views_VPN[-1], position_P)
 
 
+def _groups(net: nn.Module) -> Competition:
+    groups = net.get_submodule("groups")
+    assert isinstance(groups, Competition)
+    return groups
+
+
 def epoch(net: nn.Module, config: Config, views: Views, number: int, routes: Arrivals) -> float:
     """Show every expert its own reference views once, in random order, and let it learn. Returns: winners' share."""
-    groups: Competition = net.get_submodule("groups")  # type: ignore[assignment]
+    groups = _groups(net)
     rule = TripletSTDP(nu_pre=config.nu_pre, nu_post=config.nu_post)
     draw = generator(config.seed, "epoch", number)
     views_GKN = torch.unflatten(views.reference_VPN, 1, (config.experts, config.places)).transpose(0, 1).flatten(1, 2)
@@ -226,7 +232,7 @@ def poisson(views_BN: Tensor, rates: Rates, draw: torch.Generator) -> Tensor:
 @torch.no_grad()
 def respond(net: nn.Module, config: Config, views_BN: Tensor, name: str) -> Tensor:
     """Show views to all experts, which no longer learn. Returns: spikes (B, G, M)."""
-    groups, draw = net.get_submodule("groups"), generator(config.seed, "shown", name)
+    groups, draw = _groups(net), generator(config.seed, "shown", name)
     return torch.cat([groups(poisson(part, config.rates, draw)).sum(0) for part in torch.split(views_BN, BATCH)])
 
 
@@ -330,14 +336,10 @@ def measure(config: Config, seed: int, progress: Progress) -> Measured:
     """
     config = replace(config, seed=seed)
     others = besides(config)
-    part = 1 / (1 + len(others))
-    found = dict(_measure(config, lambda done, words: progress(done * part, words)))
+    parts = 1 + len(others)
+    found = dict(_measure(config, supervised.part(progress, 0, parts)))
     for number, (name, (other, figures)) in enumerate(others.items(), start=1):
-
-        def tell(done: float, words: str, name: str = name, number: int = number) -> None:
-            progress((number + done) * part, f"{name}: {words}")
-
-        seen = _measure(other, tell)
+        seen = _measure(other, supervised.part(progress, number, parts, name))
         found |= {f"{name}_{figure}": seen[figure] for figure in figures}
     return found
 
@@ -365,7 +367,7 @@ def pairs(config: Config, part: Part) -> Config:
 
 def _measure(config: Config, progress: Progress) -> Measured:
     views, net = look(config), build(config)
-    routes = Arrivals.of(net.get_submodule("groups"))  # type: ignore[arg-type]
+    routes = Arrivals.of(_groups(net))
     winner = 0.0
     for number in range(config.epochs):
         progress(number / config.epochs, f"epoch {number + 1} of {config.epochs}")
@@ -379,8 +381,7 @@ def _measure(config: Config, progress: Progress) -> Measured:
 def train(config: Config, folder: Path, watch: Watcher) -> str:
     """Train in a run folder, a checkpoint an epoch; see ``System.train``."""
     run, views, net = Run.open(folder), look(config), build(config)
-    groups: Competition = net.get_submodule("groups")  # type: ignore[assignment]
-    routes, found = Arrivals.of(groups), run.resume()
+    routes, found = Arrivals.of(_groups(net)), run.resume()
     first = 0
     if found is not None:
         tree: Mapping[str, Any] = found.checkpoint.tree

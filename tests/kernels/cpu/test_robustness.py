@@ -17,7 +17,10 @@ from ranvier.kernels.cpu.encode import Encoded, encode
 from ranvier.kernels.plan import plan
 from ranvier.neurons.lif import LIF
 
-pytestmark = pytest.mark.skipif(machine.absence() is not None, reason=str(machine.absence()))
+pytestmark = [
+    pytest.mark.skipif(machine.absence() is not None, reason=str(machine.absence())),
+    pytest.mark.usefixtures("one_thread"),  # and puts back how many there were
+]
 
 PROGRAMS = plan(LIF(tau_m=2.0)).programs
 DENORMAL = 1e-40
@@ -128,6 +131,15 @@ def test_denormals_are_zero_inside_and_kept_outside() -> None:
     with pytest.raises(ValueError, match="threads"):
         call(threads=0)
     assert (x * 0.5 != 0).all()
+
+
+def test_the_other_threads_of_torch_keep_their_denormals_too() -> None:
+    b = Builder(("current",))
+    program = b.finish({"out.y": b.op("mul", 0, b.const(0.5))})
+    x = torch.full((4, 250_000), DENORMAL)
+    torch.set_num_threads(2)
+    assert (machine.forward(program, x, [], []).outputs[0] == 0).all()
+    assert (x * 0.5 != 0).all(), "torch computes on the threads that the machine borrowed"
 
 
 def test_a_decaying_membrane_ends_at_zero_rather_than_among_denormals() -> None:

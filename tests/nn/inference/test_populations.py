@@ -127,9 +127,8 @@ def test_a_network_around_a_unit_is_compiled_as_a_whole(memory):
     assert y.std() > 0.1
     assert torch.equal(found, y)
     assert set(last) == set(state) == {"unit"}
-    assert torch.equal(torch.stack(fast.run(x[:11])[0].unbind()), y[:11])
-    rest, _ = fast.run(x[11:], fast.run(x[:11])[1])
-    assert torch.equal(rest, y[11:])
+    first, between = fast.run(x[:11])
+    assert torch.equal(torch.cat([first, fast.run(x[11:], between)[0]]), y)
     shown = {layer.path: layer for layer in fast.explain().layers}
     assert shown["unit"].form == "populations"
     assert "dense" not in {layer.form for layer in shown.values()}
@@ -166,3 +165,11 @@ def test_a_compiled_unit_refuses_what_does_not_fit():
     fast = compile_for_inference(coarse_unit())
     with pytest.raises(StateError, match=r"L2MU: expected state\.m of shape \(3, 12\)"):
         fast.run(spikes(), fast.run(spikes(batch=2))[1])
+
+
+def test_compiling_a_unit_draws_nothing_from_the_common_generator():
+    unit = coarse_unit()
+    before = torch.get_rng_state()
+    EventL2MU(unit)
+    compile_for_inference(unit)
+    assert torch.equal(torch.get_rng_state(), before)

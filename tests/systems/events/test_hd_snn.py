@@ -69,9 +69,7 @@ def test_kernels_are_sparse_and_a_spike_is_followed_by_refractoriness():
     config = replace(SMALL, inputs=400, delays=31, steps=100)
     kernel = motifs.draw_kernel(config, torch.Generator().manual_seed(0))
     assert (kernel > 0).float().mean().item() == pytest.approx(0.05, abs=0.005)
-    alone = torch.zeros(31)
     m, n, d = (int(i) for i in (kernel[:, :, :20] == kernel[:, :, :20].max()).nonzero()[0])
-    alone[d] = kernel[m, n, d]
     assert kernel[m, n, d + 1] < 0
     assert (kernel < 0).float().mean() < 0.1
 
@@ -85,6 +83,18 @@ def test_motifs_are_found_at_their_step_with_many_delays_and_not_with_few():
         rates[delays] = motifs.true_positives(evidence, drawn.motifs_TRM)
     assert rates[31] > 0.85
     assert rates[3] < 0.3
+
+
+def test_equal_evidence_finds_no_motif():
+    begun = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0]).view(5, 1, 1)
+    for evidence, share in (
+        ([2, 1, 0, 0, 0], 1.0),
+        ([3, 1, 1, 0, 0], 0.5),
+        ([0, 0, 0, 0, 0], 0.0),
+        ([5, 5, 1, 1, 1], 1.0),
+    ):
+        assert motifs.true_positives(torch.tensor(evidence).float().view(5, 1, 1), begun) == share
+    assert math.isnan(motifs.true_positives(torch.zeros(5, 1, 1), torch.zeros(5, 1, 1)))
 
 
 def test_one_update_is_that_of_the_logistic_regression_written_out_densely():
@@ -202,9 +212,13 @@ def test_a_run_leaves_results_and_a_layer_that_streams(tmp_path):
     torch.testing.assert_close(torch.compile(net, fullgraph=True, backend="aot_eager")(x), net(x))
 
 
-def test_measuring_twice_gives_the_same_figures():
-    first = system.measure(TINY, 1, lambda *_: None)
+def test_measuring_twice_gives_the_same_figures_and_leaves_other_draws_alone():
+    told = []
+    first = system.measure(TINY, 1, lambda done, words: told.append(done))
+    assert told == sorted(told)
+    before = torch.get_rng_state()
     assert system.measure(TINY, 1, lambda *_: None) == first
+    assert torch.equal(torch.get_rng_state(), before)
     names = (
         "accuracy pruned shortened pruned_50 pruned_10 shortened_10 movies motifs motifs_plain motifs_learned matched"
     )

@@ -6,8 +6,8 @@ import torch
 from ranvier.core.errors import DtypeError, ShapeError
 from ranvier.train import losses
 
+# ``Among`` is a part of the outputs, as another loss judges them: test_among.py.
 ALL = [getattr(losses, name) for name in losses.__all__ if name not in ("Objective", "Among")]
-# A part of the outputs, as another loss judges them: test_among.py.
 
 
 def batch(num=4):

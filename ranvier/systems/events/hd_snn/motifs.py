@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv1d
 
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.seeds import generator
 from ranvier.nn import Synapses, arrivals
@@ -43,9 +44,7 @@ class Motifs:
     rate_motifs: float = 0.001
 
     def __post_init__(self) -> None:
-        for name in ("inputs", "motifs", "delays", "trials"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"Motifs.{name}", expected="at least 1", got=str(getattr(self, name)))
+        require_counts("Motifs.", self, "inputs", "motifs", "delays", "trials")
         if self.steps < 2 * self.delays:
             raise ConfigError("Motifs.steps", expected="at least two lengths of a motif", got=str(self.steps))
         for name in ("share", "rate_inputs", "rate_motifs"):
@@ -139,7 +138,13 @@ def template(kernel_MND: Tensor, a: float) -> Tensor:
 
 
 def true_positives(evidence_TRM: Tensor, motifs_TRM: Tensor) -> float:
-    """Return the share of motifs found, at their step, among as much of the strongest evidence; NaN without any."""
+    """Return the share of motifs found, at their step, among as much of the strongest evidence; NaN without any.
+
+    Equal evidence of which only a part would fit counts as not found: who says the same everywhere finds nothing.
+    """
     num = max(1, int(motifs_TRM.sum()))
     least = evidence_TRM.flatten().topk(num).values[-1]
-    return float((evidence_TRM >= least)[motifs_TRM > 0].float().mean())
+    said = evidence_TRM >= least
+    if int(said.sum()) > num:
+        said = evidence_TRM > least
+    return float(said[motifs_TRM > 0].float().mean())

@@ -7,6 +7,7 @@ Letters: T time, B batch, C polarity, H W space, K classes of motion.
 
 import math
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.seeds import generator
 from ranvier.data.camera import Camera, Pan
@@ -56,9 +58,9 @@ class Motion:
     def __post_init__(self) -> None:
         if self.images not in ("textures", "natural"):
             raise ConfigError("Motion.images", expected='"textures" or "natural"', got=repr(self.images))
-        for name in ("directions", "speeds", "steps", "side", "tiles", "views", "path", "block", "paths"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"Motion.{name}", expected="at least 1", got=str(getattr(self, name)))
+        require_counts(
+            "Motion.", self, "directions", "speeds", "steps", "side", "tiles", "views", "path", "block", "paths"
+        )
         if not self.spacing > 1:
             raise ConfigError("Motion.spacing", expected="a factor > 1", got=str(self.spacing))
 
@@ -134,8 +136,8 @@ def pictures(config: Motion, seed: int, split: str, number: int, side: int) -> l
     made = []
     for _ in range(number):
         photograph = found[int(torch.randint(len(found), (), generator=own))]
-        size = min(2 * side, len(photograph))
-        y, x = (int(torch.randint(len(photograph) - size + 1, (), generator=own)) for _ in range(2))
+        size = min(2 * side, *photograph.shape)
+        y, x = (int(torch.randint(length - size + 1, (), generator=own)) for length in photograph.shape)
         made.append(whitened(photograph.float())[y : y + size, x : x + size])
     return made
 
@@ -238,10 +240,11 @@ def shortened(layer: DelayConv2d, keep: float) -> Tensor:
     return weight
 
 
-def with_weight(net: Sequential, weight: Tensor) -> nn.Module:
+def with_weight(net: Sequential, weight: Tensor) -> Sequential:
     """Return a copy of a detector with other weights."""
-    layer = net["evidence"]
+    other = deepcopy(net)
+    layer = other["evidence"]
     assert isinstance(layer, DelayConv2d)
-    other = DelayConv2d(2, layer.out_channels, delays=layer.delays, size=layer.size, swap=layer.swap)
-    other.load_state_dict({"weight": weight, "bias": layer.bias.detach()})
-    return Sequential({"evidence": other, "last": ClassesLast()})
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+    return other

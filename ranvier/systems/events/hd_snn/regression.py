@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.seeds import generator
 from ranvier.nn import Synapses, arrivals
@@ -28,9 +29,7 @@ class Lesson:
     lr: float = 0.04
 
     def __post_init__(self) -> None:
-        for name in ("updates", "trials"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"Lesson.{name}", expected="at least 1", got=str(getattr(self, name)))
+        require_counts("Lesson.", self, "updates", "trials")
         if not self.lr > 0:
             raise ConfigError("Lesson.lr", expected="a rate > 0", got=str(self.lr))
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from torch import nn
 
 from ranvier.core.claim import Claim, Fast, Measured, Progress
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.seeds import derive
 from ranvier.core.system import Paper, System, Watcher
@@ -66,9 +67,7 @@ class Config:
     )
 
     def __post_init__(self) -> None:
-        for name in ("delays", "size", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"hd-snn: {name}", expected="at least 1", got=str(getattr(self, name)))
+        require_counts("hd-snn: ", self, "delays", "size", "batch_size")
         if self.size > self.motion.side:
             expected = f"at most the side of a movie, {self.motion.side} pixels"
             raise ConfigError("hd-snn: size", expected=expected, got=str(self.size))
@@ -112,7 +111,7 @@ def measure(config: Config, seed: int, progress: Progress) -> Measured:
     found = find_motifs(config)
     progress(0.1, "filming")
     teacher = trainer(config)
-    last = supervised.fit(teacher, progress)
+    last = supervised.fit(teacher, lambda done, words: progress(0.1 + 0.9 * done, words))
     net, paths = teacher.net.eval(), motion.gaze(config.motion, seed)
     assert isinstance(net, Sequential)
     layer = net["evidence"]

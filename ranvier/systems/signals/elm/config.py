@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.data.adding import DIGITS
 from ranvier.nn import Leaks
@@ -66,9 +67,9 @@ class Config:
     )
 
     def __post_init__(self) -> None:
-        for name in ("memory", "channels", "steps", "num_digits", "num_train", "num_test", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"elm-neuron: {name}", expected="at least 1", got=str(getattr(self, name)))
+        require_counts(
+            "elm-neuron: ", self, "memory", "channels", "steps", "num_digits", "num_train", "num_test", "batch_size"
+        )
         if not 2 <= self.digits <= DIGITS:
             raise ConfigError("elm-neuron: digits", expected="2 to 10", got=str(self.digits))
         for task in self.further:

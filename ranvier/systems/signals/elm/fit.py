@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from ranvier.core.claim import Progress
+from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
 from ranvier.core.seeds import derive, generator
 from ranvier.data.dendrite import Dendrite
@@ -60,9 +61,7 @@ class Fit:
     clamp_epochs: int = 40
 
     def __post_init__(self) -> None:
-        for name in ("windows", "epochs", "batch_size", "clamp_epochs"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"elm-neuron: fit.{name}", expected="at least 1", got=str(getattr(self, name)))
+        require_counts("elm-neuron: fit.", self, "windows", "epochs", "batch_size", "clamp_epochs")
         if not self.memories or min(self.memories) < 1:
             expected, got = "at least one number >= 1", str(self.memories)
             raise ConfigError("elm-neuron: fit.memories", expected=expected, got=got)

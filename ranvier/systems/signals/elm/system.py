@@ -98,7 +98,7 @@ def measure(config: Config, seed: int, progress: Progress) -> Measured:
     config = replace(config, seed=seed)
     trainer = _trainer(config)
     parts = (1 + config.compare) * (1 + len(config.further)) + (config.fit is not None)
-    last = supervised.fit(trainer, _part(progress, 0, parts))
+    last = supervised.fit(trainer, supervised.part(progress, 0, parts))
     assert trainer.test is not None
     inputs_TBC, _ = next(iter(trainer.test.batches(0)))
     found = {
@@ -109,17 +109,17 @@ def measure(config: Config, seed: int, progress: Progress) -> Measured:
     }
     if config.compare:
         other = _trainer(rival(config))
-        found["lstm"] = supervised.fit(other, _part(progress, 1, parts))["test_accuracy"]
+        found["lstm"] = supervised.fit(other, supervised.part(progress, 1, parts))["test_accuracy"]
         found["lstm_parameters"] = float(num_parameters(other.net))
     done = 1 + config.compare
     for task in config.further:
         one = further(config, task)
         nets = {task: one, f"{task}_lstm": rival(one)} if config.compare else {task: one}
         for name, each in nets.items():
-            found[name] = supervised.fit(_trainer(each), _part(progress, done, parts))["test_accuracy"]
+            found[name] = supervised.fit(_trainer(each), supervised.part(progress, done, parts))["test_accuracy"]
             done += 1
     if config.fit is not None:
-        found |= copies.measure(config.fit, seed, _part(progress, parts - 1, parts))
+        found |= copies.measure(config.fit, seed, supervised.part(progress, parts - 1, parts))
     return found
 
 
@@ -133,10 +133,6 @@ def further(config: Config, task: Task) -> Config:
     recipe = FURTHER[task]
     slowest = min(recipe.leaks.tau_max, config.leaks.tau_max)
     return replace(recipe, seed=config.seed, leaks=replace(recipe.leaks, tau_max=slowest))
-
-
-def _part(progress: Progress, index: int, parts: int) -> Progress:
-    return lambda fraction, words: progress((index + fraction) / parts, words)
 
 
 def _energy_nj(net: nn.Module, inputs_TBC: Tensor) -> float:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ranvier.core.errors import ConfigError
+from ranvier.core.counts import require_counts
 from ranvier.core.seeds import generator
 from ranvier.data.sets import digits_scene
 from ranvier.data.sets.digits_scene import Layout
@@ -34,9 +34,7 @@ class SceneTask:
     batch_size: int = 32
 
     def __post_init__(self) -> None:
-        for name in ("num_train", "num_test", "steps", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"SceneTask.{name}", expected="at least 1", got=str(getattr(self, name)))
+        require_counts("SceneTask.", self, "num_train", "num_test", "steps", "batch_size")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
