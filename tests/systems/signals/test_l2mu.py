@@ -42,14 +42,14 @@ def lively(config=TINY):
 
 
 def test_parameters_and_dense_operations_are_those_of_the_wiring():
-    """X inputs: C (X + N + C D) + N (X + N + C D) learned, C D (C + C D) fixed; every weight is used once a step."""
+    """X inputs: (C + N) (X + N + C D) learned, once a step each; D (1 + D) fixed, once a step for each of C channels."""
     net = l2mu.build(TINY)
     heard = 6 + 5 + 6
-    weights = 6 * 6 + (2 + 5) * heard + 6 * 8 + 5 * 7
+    weights = 6 * 6 + (2 + 5) * heard + 5 * 7
     others = 6 + 7 + 3 + 1 + 1 + 3  # biases, leaks of the unit and of both populations beside it, thresholds
     bench = neurobench(net, windows())
-    assert bench["parameter_count"] == weights + others
-    assert bench["dense"] == 40 * weights
+    assert bench["parameter_count"] == weights + 3 * 4 + others
+    assert bench["dense"] == 40 * (weights + 2 * 3 * 4)
 
 
 def test_the_published_parameters_of_the_braille_unit():
