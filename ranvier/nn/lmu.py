@@ -65,7 +65,8 @@ class _Wiring(Stateful):
 
     def _remember(self, u: Tensor, m: Tensor) -> Tensor:
         """Drive each channel's polynomials by its own input: (B, C) and (B, C D) to (B, C D)."""
-        own_BCE = torch.cat([u.unsqueeze(-1), m.unflatten(-1, (self.channels, self.order))], -1)
+        m_BCD = torch.unflatten(m, -1, (self.channels, self.order))
+        own_BCE = torch.cat([u.unsqueeze(-1), m_BCD], -1)
         found: Tensor = self.memory(own_BCE).flatten(-2)
         return found
 

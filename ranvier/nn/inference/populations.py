@@ -32,7 +32,8 @@ class EventL2MU:
 
     ``compile_for_inference`` takes it as a layer of a network, and then does this with it. Each population is one
     product over the concatenation of all that it hears (each channel of the memory over its own), thresholds merged
-    into the weights, and its neurons; only rows of what fired are read. States are those of ``L2MU``, so one may take over from the other.
+    into the weights, and its neurons; only rows of what fired are read. States are those of ``L2MU``, so one may take
+    over from the other.
 
     Args: unit: in float32 and in main memory; later changes do not reach this one. weights: as they are stored.
     Precision: sums are those of ``compile_for_inference``: float32, in the order of the inputs; merged thresholds
@@ -76,7 +77,7 @@ class L2MUStream:
         self._driven = torch.zeros(batch, unit.channels, 1 + unit.order)  # u, m of each channel
         ends = unit.inputs, unit.inputs + unit.size
         self._x, self._h = self._heard[:, : ends[0]], self._heard[:, ends[0] : ends[1]]
-        self._m_heard = self._heard[:, ends[1] :].unflatten(1, (unit.channels, unit.order))
+        self._m_heard = torch.unflatten(self._heard[:, ends[1] :], 1, (unit.channels, unit.order))
         self._u, self._m = self._driven[..., 0], self._driven[..., 1:]
         self.state = None
 

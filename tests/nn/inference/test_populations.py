@@ -166,3 +166,14 @@ def test_a_compiled_unit_refuses_what_does_not_fit():
     fast = compile_for_inference(coarse_unit())
     with pytest.raises(StateError, match=r"L2MU: expected state\.m of shape \(3, 12\)"):
         fast.run(spikes(), fast.run(spikes(batch=2))[1])
+
+
+def test_a_state_that_was_taken_does_not_change_with_the_stream():
+    """With one channel the spikes of the memory lie as they are given out."""
+    unit = L2MU(5, channels=1, order=4, hidden=9, theta=7.0)
+    stream = EventL2MU(unit).stream(batch=3)
+    stream.state = L2MU.State(*(torch.ones(shape) for shape in unit.state_shapes(spikes())))
+    taken = stream.state
+    stream.state = None
+    assert all(bool((part == 1).all()) for part in taken)
+    assert not any(bool(part.any()) for part in stream.state)
