@@ -24,6 +24,8 @@ each holds the environment and the command that made it. `ranvier show NAME` pri
 Measured and control: mean over the seeds of the claim's first figure. Spread: least to greatest of the measured ones.
 Minutes: of one core, for all seeds of claim and control. Energy: synaptic operations of one sample at 45 nm, without
 memory traffic (`ranvier.measure.energy`). Published: as the paper prints it, often at a far larger scale than ours.
+
+Published numbers of parameters, operations and bytes beside ours: [counts.md](counts.md).
 """
 
 

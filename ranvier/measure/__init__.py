@@ -5,6 +5,7 @@ from ranvier.measure.collect import About, Answers, collect
 from ranvier.measure.complexity import lempel_ziv, normalised_lempel_ziv
 from ranvier.measure.constants import HOROWITZ_45NM, Constants
 from ranvier.measure.continual import Continual
+from ranvier.measure.dense import dense_operations
 from ranvier.measure.detection import Boxes, average_precision, box_iou, mean_average_precision, suppress
 from ranvier.measure.energy import Estimate, energy
 from ranvier.measure.neurobench import neurobench
@@ -46,6 +47,7 @@ __all__ = [
     "collect",
     "confusion",
     "connection_sparsity",
+    "dense_operations",
     "energy",
     "footprint",
     "interval_cv",

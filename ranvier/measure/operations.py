@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 from torch.utils.hooks import RemovableHandle
 
+from ranvier.measure.dense import UNWEIGHTED, of_row, rows_of
 from ranvier.measure.parameters import WEIGHTED
 from ranvier.measure.passes import check_sequence, looking
 from ranvier.nn import DelayConv2d, DelayedLinear
@@ -80,7 +81,7 @@ class _Tally:
     dense: int = 0
     macs: int = 0
     acs: int = 0
-    fan_outs: dict[tuple[int, ...], tuple[Tensor, int]] = field(default_factory=dict)  # with zeros skipped; dense
+    fan_outs: dict[tuple[int, ...], tuple[Tensor, int]] = field(default_factory=dict)  # effective; dense
 
 
 @contextmanager
@@ -92,7 +93,7 @@ def counting(net: nn.Module) -> Iterator[dict[str, Any]]:
         if isinstance(module, WEIGHTED):
             tally = tallies[path] = _Tally()
             handles.append(module.register_forward_pre_hook(_hook(tally)))
-        elif isinstance(module, AttentionProduct | TokenSum | DelayedLinear | DelayConv2d):
+        elif isinstance(module, UNWEIGHTED):
             tally = tallies[path] = _Tally()
             handles.append(module.register_forward_pre_hook(_product_hook(tally)))
     try:
@@ -140,13 +141,10 @@ def total(net: nn.Module, tallies: dict[str, Any], *, steps: int, samples: int) 
 def _hook(tally: _Tally) -> Any:
     def before(module: nn.Module, inputs: tuple[Any, ...]) -> None:
         x = inputs[0].detach()
-        space = 1 if isinstance(module, nn.Linear) else _spatial(module) + 1  # axes of one row
-        batched = x if x.dim() > space else x.unsqueeze(0)
-        rows = batched.reshape(-1, *batched.shape[-space:])
-        shape = tuple(rows.shape[1:])
+        number, shape = rows_of(module, x.shape)
+        rows = x.reshape(number, *shape)
         if shape not in tally.fan_outs:
-            dense = int(_fan_out(module, shape, skip_zeros=False).sum())
-            tally.fan_outs[shape] = _fan_out(module, shape, skip_zeros=True), dense
+            tally.fan_outs[shape] = _fan_out(module, shape), of_row(module, shape)
         fan_out, dense = tally.fan_outs[shape]
         # Counts of non-zeros at each place are small integers: exact in float64, whatever the batch.
         active = torch.count_nonzero(rows, dim=0).to(torch.float64)
@@ -174,15 +172,11 @@ def _product_hook(tally: _Tally) -> Any:
     return before
 
 
-def _spatial(module: nn.Module) -> int:
-    return len(module.kernel_size) if isinstance(module, nn.modules.conv._ConvNd) else 0
-
-
-def _fan_out(module: nn.Module, shape: tuple[int, ...], *, skip_zeros: bool) -> Tensor:
+def _fan_out(module: nn.Module, shape: tuple[int, ...]) -> Tensor:
     """Count, for each input of one row, the weights that it meets: the gradient of the sum of the layer of ones."""
     weight = module.weight
     assert isinstance(weight, Tensor)
-    mask = (weight != 0 if skip_zeros else torch.ones_like(weight)).detach().to(torch.float64)
+    mask = (weight != 0).detach().to(torch.float64)
     with torch.enable_grad():
         x = torch.ones(1, *shape, dtype=torch.float64, device=mask.device, requires_grad=True)
         y = linear(x, mask) if isinstance(module, nn.Linear) else _twin(module, mask)(x)

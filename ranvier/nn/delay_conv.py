@@ -84,6 +84,13 @@ class DelayConv2d(Stateful):
         w0, w1 = self.weight[:, :1], self.weight[:, 1:]
         return (_convolve(x0 + x1, w0 + w1) + _convolve(x0 - x1, w0 - w1).abs()) / 2
 
+    def dense(self, x_TB: Tensor) -> int:
+        """Count the operations of a call in which nothing is 0; before the start there is nothing to count."""
+        num_T, batch, _, height, width = x_TB.shape
+        places = (height - self.size + 1) * (width - self.size + 1) * self.size**2
+        heard = sum(min(t + 1, self.delays) for t in range(num_T))
+        return (2 if self.swap else 1) * batch * heard * places * self.in_channels * self.out_channels
+
     @torch.no_grad()
     def count(self, x_TB: Tensor) -> ProductCount:
         """Count the operations of a call: one for each input and each synapse that hears it, where both are not 0.
@@ -95,13 +102,9 @@ class DelayConv2d(Stateful):
         synapses = (self.weight != 0).to(torch.float64).sum(0, keepdim=True)
         if self.swap:
             synapses = synapses + synapses.flip(1)
-        ones = torch.full_like(active, float(x_TB.shape[1]))
-        dense = _convolve(torch.cat([before, ones]), torch.full_like(synapses, float(self.out_channels)))
         effective = _convolve(torch.cat([before, active]), synapses)
         binary = bool(((x_TB == 0) | (x_TB.abs() == 1)).all())
-        doubled = 2 if self.swap else 1
-        return ProductCount(dense=doubled * round(float(dense.sum())), effective=round(float(effective.sum())),
-                            additions=binary)  # fmt: skip
+        return ProductCount(dense=self.dense(x_TB), effective=round(float(effective.sum())), additions=binary)
 
     def extra_repr(self) -> str:
         """Show the sizes."""

@@ -118,14 +118,17 @@ class DelayedLinear(Stateful):
         weight, delay = self.weight.flatten(), self.delays().flatten()
         return Synapses(rest // self.synapses, post, weight, delay)
 
+    def dense(self, x_TBN: Tensor) -> int:
+        """Count the operations of a call in which nothing is 0."""
+        return x_TBN.numel() * self.out_features * self.synapses
+
     @torch.no_grad()
     def count(self, x_TBN: Tensor) -> ProductCount:
         """Count the operations of a call in evaluation: one for each input and synapse, where both are not 0."""
         fan_N = (self.weight != 0).sum((0, 2))
         active_N = (x_TBN != 0).sum((0, 1))
         binary = bool(((x_TBN == 0) | (x_TBN.abs() == 1)).all())
-        dense = x_TBN.numel() * self.out_features * self.synapses
-        return ProductCount(dense=dense, effective=int((active_N * fan_N).sum()), additions=binary)
+        return ProductCount(dense=self.dense(x_TBN), effective=int((active_N * fan_N).sum()), additions=binary)
 
     def _goes_by_spikes(self, x_TB: Tensor) -> bool:
         learns = torch.is_grad_enabled() and (x_TB.requires_grad or self.weight.requires_grad)

@@ -20,7 +20,7 @@ from ranvier.nn.stepping import Stepping
 
 
 class _Wiring(Stateful):
-    """What both units share: three maps, of which that of the memory is fixed."""
+    """What both units share: three maps, of which that of the memory is fixed and the same for every channel."""
 
     State: Any
 
@@ -36,7 +36,7 @@ class _Wiring(Stateful):
         width = channels * order
         heard = (inputs, hidden, width)
         self.encode = nn.Linear(sum(heard), channels, bias=False)
-        self.memory = nn.Linear(channels + width, width, bias=False).requires_grad_(False)
+        self.memory = nn.Linear(1 + order, order, bias=False).requires_grad_(False)
         self.hidden = nn.Linear(sum(heard), hidden, bias=False)
         with torch.no_grad():
             for part, size in zip(torch.split(self.encode.weight, list(heard), 1), heard, strict=True):
@@ -45,8 +45,7 @@ class _Wiring(Stateful):
             for part in torch.split(self.hidden.weight, list(heard), 1):
                 nn.init.xavier_normal_(part)
             a_DD, b_D = (x.to(self.memory.weight) for x in legendre_delay(order, theta))
-            one_CC = torch.eye(channels)
-            self.memory.weight.copy_(torch.cat([torch.kron(one_CC, b_D[:, None]), torch.kron(one_CC, a_DD)], 1))
+            self.memory.weight.copy_(torch.cat([b_D[:, None], a_DD], 1))
 
     @property
     def state_type(self) -> Any:
@@ -64,6 +63,13 @@ class _Wiring(Stateful):
             raise ShapeError(self.title(), expected=f"input (T, B, {self.inputs})", got=str(tuple(x_TB.shape)))
         self.check(x_TB, state)
 
+    def _remember(self, u: Tensor, m: Tensor) -> Tensor:
+        """Drive each channel's polynomials by its own input: (B, C) and (B, C D) to (B, C D)."""
+        m_BCD = torch.unflatten(m, -1, (self.channels, self.order))
+        own_BCE = torch.cat([u.unsqueeze(-1), m_BCD], -1)
+        found: Tensor = self.memory(own_BCE).flatten(-2)
+        return found
+
     def _heard(self, x: Tensor, h: Tensor, m: Tensor) -> Tensor:
         return torch.cat([x, h, m if self.remembers else torch.zeros_like(m)], -1)
 
@@ -75,7 +81,7 @@ class LMU(_Wiring):
 
     Args: inputs, channels, order, hidden: X, C, D, N. theta: window, steps. memory: whether h and u hear m at all;
         without it the unit is a plain recurrent layer, for comparison.
-    Attributes: encode (C, X + N + C D), memory (C D, C + C D; fixed), hidden (N, X + N + C D), all without bias.
+    Attributes: encode (C, X + N + C D), memory (D, 1 + D; [B~, A~], fixed), hidden (N, X + N + C D), all without bias.
     Init: of encode, LeCun uniform for x and h, 0 for m; of hidden, Xavier normal for each part.
     Raises: ConfigError, ShapeError.
     """
@@ -93,7 +99,7 @@ class LMU(_Wiring):
         seen = []
         for x in x_TB:
             u = self.encode(self._heard(x, h, m))
-            m = self.memory(torch.cat([u, m], -1))
+            m = self._remember(u, m)
             h = self.hidden(self._heard(x, h, m)).tanh()
             seen.append(h)
         return torch.stack(seen), self.State(m, h)
@@ -158,7 +164,7 @@ class L2MU(_Wiring):
         seen = []
         for x in x_TB:
             u, v_u = fire_u(gains[0] * self.encode(self._heard(x, h, m)), v_u)
-            m, v_m = fire_m(gains[1] * self.memory(torch.cat([u, m], -1)), v_m)
+            m, v_m = fire_m(gains[1] * self._remember(u, m), v_m)
             h, v_h = fire_h(gains[2] * self.hidden(self._heard(x, h, m)), v_h)
             seen.append(h)
         for fire in (fire_u, fire_m, fire_h):

@@ -68,7 +68,10 @@ def test_the_unit_of_spikes_does_what_its_equations_say(late):
     net = L2MU(6, **SIZES, thresholds=thresholds, late_reset=late)
     with torch.no_grad():
         net.encode.weight.normal_(std=0.4)
-    matrices = [layer.weight.detach().double().numpy() for layer in (net.encode, net.memory, net.hidden)]
+    a, b = (x.numpy() for x in legendre_delay(4, 7.0))
+    whole = np.hstack([np.kron(np.eye(3), b[:, None]), np.kron(np.eye(3), a)])  # every channel by itself
+    encode, hidden = (layer.weight.detach().double().numpy() for layer in (net.encode, net.hidden))
+    matrices = [encode, whole, hidden]
     betas = np.array([0.7, 0.3, 0.3])
     x = (inputs(40) > 0.5).float()
     out = net(x).detach().numpy()

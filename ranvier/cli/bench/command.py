@@ -39,8 +39,11 @@ def bench(
     out: Annotated[Path | None, typer.Option(help="Where the JSON goes too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
     options: Annotated[
-        list[str] | None, typer.Option("--set", metavar="A.B=VALUE", help="Of a comparison: task.*, train.*, seeds.")
+        list[str] | None,
+        typer.Option("--set", metavar="A.B=VALUE", help="Of a comparison: task.*, train.*, neuron, seeds."),
     ] = None,
+    neurons: Annotated[str, typer.Option(help="Of a comparison: such as lif,plif,if; each in turn.")] = "",
+    codes: Annotated[str, typer.Option(help="Of a comparison: such as direct,rate,ttfs,phase; each in turn.")] = "",
 ) -> None:
     """Time ranvier beside its peers, or compare systems.
 
@@ -49,7 +52,7 @@ def bench(
     They take turns; the physical limit is measured in the same minute. Peers that are not installed are left out.
     Contenders whose meaning is the same must agree in spikes and gradients before they are timed. Systems that
     classify still images (`ranvier bench spikformer spikformer-v2`) are trained on the same images by the same recipe:
-    accuracy against energy.
+    accuracy against energy; `--neurons lif,plif` and `--codes direct,rate` let each compete with each of them.
     """
     import torch
 
@@ -58,13 +61,14 @@ def bench(
         known = systems.names() if compared else WORKLOADS
         if name not in known:
             raise UnknownNameError.among("ranvier bench", name, known, kind="system" if compared else "workload")
-    if options and not compared:
+    if (options or neurons or codes) and not compared:
         raise ConfigError("ranvier bench --set", expected="systems to compare", got="workloads, which have no options")
     if threads is not None:
         torch.set_num_threads(threads)
     screen = Screen.open(as_json=as_json)
     if compared:
-        result = {**contest(names or (), options or (), screen), "environment": _environment()}
+        found = contest(names or (), options or (), screen, neurons=neurons, codes=codes)
+        result = {**found, "environment": _environment()}
         if out is not None:
             write_json(out, result)
         screen.give(result)

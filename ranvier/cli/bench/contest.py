@@ -1,6 +1,7 @@
 """``ranvier bench SYSTEM SYSTEM ...``: trains systems of still images under one recipe, accuracy against energy."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from ranvier import systems
@@ -10,25 +11,32 @@ if TYPE_CHECKING:
     from ranvier.systems.vision.contest import Score
 
 
-def contest(names: Sequence[str], options: Sequence[str], screen: Screen) -> dict[str, Any]:
+def contest(
+    names: Sequence[str], options: Sequence[str], screen: Screen, *, neurons: str = "", codes: str = ""
+) -> dict[str, Any]:
     """Let systems compete, show how they did, and return it as plain values.
 
-    Args: options: such as "task.source=cifar10", "train.epochs=10", "seeds=[0, 1, 2]".
+    Args: options: such as "task.source=cifar10", "train.epochs=10", "seeds=[0, 1, 2]". neurons, codes: such as
+        "lif,plif": every system competes with each of them; "": with that of the options.
     Raises: UnknownNameError, ConfigError for systems or options that are none.
     """
     from ranvier.systems.config import override, to_plain
     from ranvier.systems.vision.contest import Contest, best, compete
 
     rules = override(Contest(), options)
-    entered = {name: systems.load(name) for name in names}
+    entered = {}
+    for name, neuron, code in product(names, neurons.split(","), codes.split(",")):
+        chosen = [f"neuron={neuron}"] * bool(neuron) + [f"task.code={code}"] * bool(code)
+        label = ", ".join([name, *filter(None, (neuron, code))])
+        entered[label] = systems.load(name), override(rules, chosen)
     scores: dict[str, Score] = {}
     with screen.watch("bench") as watch:
-        for index, (name, system) in enumerate(entered.items()):
+        for index, (name, (system, own)) in enumerate(entered.items()):
 
             def progress(fraction: float, words: str, index: int = index) -> None:
                 watch((index + fraction) / len(entered), words)
 
-            scores[name] = compete(system, rules, progress)
+            scores[name] = compete(system, own, progress)
     ahead = best(scores)
     _show(scores, ahead, screen, f"{rules.task.title}, {rules.train.epochs} epochs, {rules.task.steps} steps")
     found = {

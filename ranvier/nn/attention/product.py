@@ -27,10 +27,14 @@ class TokenSum(nn.Module):
         """Add up."""
         return spikes_TBC.flatten(3).sum(-1)
 
+    def dense(self, spikes_TBC: Tensor) -> int:
+        """Count the additions of a call in which everything fires."""
+        return spikes_TBC.numel()
+
     def count(self, spikes_TBC: Tensor) -> ProductCount:
         """Count the additions of a call: one for each spike."""
         binary = bool((spikes_TBC == (spikes_TBC != 0)).all())
-        return ProductCount(dense=spikes_TBC.numel(), effective=int((spikes_TBC != 0).sum()), additions=binary)
+        return ProductCount(dense=self.dense(spikes_TBC), effective=int((spikes_TBC != 0).sum()), additions=binary)
 
 
 class AttentionProduct(nn.Module):
@@ -80,10 +84,14 @@ class AttentionProduct(nn.Module):
             inner = k_dN.double().sum(-1) * q_dN.double().sum(-1)  # (..., d)
             middle = ((k_dN.transpose(-1, -2) @ q_dN) != 0).double().sum(-1)  # (..., N): queries that a key meets
             outer = middle * v_dN.double().sum(-2)
-        num = q_dN.numel() // (size * places)
-        dense = num * 2 * size * places * (size if keys_first else places)
+        dense = self.dense(query_TBC, key_TBC, value_TBC)
         binary = all(bool((x == (x != 0)).all()) for x in (query_TBC, key_TBC, value_TBC))
         return ProductCount(dense=dense, effective=int(inner.sum() + outer.sum()), additions=binary)
+
+    def dense(self, query_TBC: Tensor, key_TBC: Tensor, value_TBC: Tensor) -> int:  # noqa: ARG002 - all of one shape
+        """Count the multiplications of a call in which nothing is 0, in the order that it takes."""
+        size, places = self._split(query_TBC).shape[-2:]
+        return 2 * query_TBC.numel() * (size if self._keys_first(size, places) else places)
 
     def _split(self, x_TBC: Tensor) -> Tensor:
         """Take the heads apart: (T, B, h, d, N)."""

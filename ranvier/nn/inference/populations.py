@@ -31,8 +31,9 @@ class EventL2MU:
         stream = fast.stream(batch=1); h_BN = stream(x_BX)
 
     ``compile_for_inference`` takes it as a layer of a network, and then does this with it. Each population is one
-    product over the concatenation of all that it hears, thresholds merged into the weights, and its neurons; only rows
-    of what fired are read. States are those of ``L2MU``, so one may take over from the other.
+    product over the concatenation of all that it hears (each channel of the memory over its own), thresholds merged
+    into the weights, and its neurons; only rows of what fired are read. States are those of ``L2MU``, so one may take
+    over from the other.
 
     Args: unit: in float32 and in main memory; later changes do not reach this one. weights: as they are stored.
     Precision: sums are those of ``compile_for_inference``: float32, in the order of the inputs; merged thresholds
@@ -69,14 +70,15 @@ class L2MUStream:
 
     def __init__(self, net: EventL2MU, *, batch: int) -> None:
         unit = self._unit = net.unit
-        self._streams = {name: EventStream(part, batch=batch) for name, part in net.parts.items()}
-        width = unit.channels * unit.order
-        self._heard = torch.zeros(batch, unit.inputs + unit.size + width)  # x, h, m
-        self._driven = torch.zeros(batch, unit.channels + width)  # u, m
+        # All channels remember by the same small matrix: each is a stream of its own through it.
+        batches = {"u": batch, "m": batch * unit.channels, "h": batch}
+        self._streams = {name: EventStream(part, batch=batches[name]) for name, part in net.parts.items()}
+        self._heard = torch.zeros(batch, unit.inputs + unit.size + unit.channels * unit.order)  # x, h, m
+        self._driven = torch.zeros(batch, unit.channels, 1 + unit.order)  # u, m of each channel
         ends = unit.inputs, unit.inputs + unit.size
         self._x, self._h = self._heard[:, : ends[0]], self._heard[:, ends[0] : ends[1]]
-        self._m_heard = self._heard[:, ends[1] :]
-        self._u, self._m = self._driven[:, : unit.channels], self._driven[:, unit.channels :]
+        self._m_heard = torch.unflatten(self._heard[:, ends[1] :], 1, (unit.channels, unit.order))
+        self._u, self._m = self._driven[..., 0], self._driven[..., 1:]
         self.state = None
 
     @torch.no_grad()
@@ -85,7 +87,7 @@ class L2MUStream:
         self._unit.check_input(x_B.unsqueeze(0), None)
         self._x.copy_(as_input(x_B))
         self._u.copy_(self._streams["u"](self._heard))
-        self._m.copy_(self._streams["m"](self._driven))
+        self._m.copy_(self._streams["m"](self._driven.flatten(0, 1)).view_as(self._m))
         if self._unit.remembers:
             self._m_heard.copy_(self._m)
         h_BN = self._streams["h"](self._heard)
@@ -95,8 +97,9 @@ class L2MUStream:
     @property
     def state(self) -> Any:
         """A copy of the state, an ``L2MU.State``. Assigning continues there; None is rest."""
-        membranes = [_membrane(self._streams[name]) for name in _PARTS]
-        return L2MU.State(self._m.clone(), self._h.clone(), *membranes)
+        batch = len(self._heard)
+        membranes = [_membrane(self._streams[name]).view(batch, -1) for name in _PARTS]
+        return L2MU.State(self._m.flatten(1).clone(), self._h.clone(), *membranes)
 
     @state.setter
     @torch.no_grad()
@@ -105,12 +108,12 @@ class L2MUStream:
         x_TB = torch.zeros(1, batch, self._unit.inputs)
         self._unit.check_input(x_TB, state)
         state = state or L2MU.State(*(torch.zeros(shape) for shape in self._unit.state_shapes(x_TB)))
-        self._m.copy_(state.m)
+        self._m.copy_(state.m.view_as(self._m))
         self._m_heard.copy_(self._m if self._unit.remembers else torch.zeros_like(self._m))
         self._h.copy_(state.h)
         for name, v in zip(_PARTS, state[2:], strict=True):
             layer = self._unit.population(name)
-            self._streams[name].state = {"neurons": layer.state_type(v)}
+            self._streams[name].state = {"neurons": layer.state_type(v.reshape(self._streams[name].batch, -1))}
 
     @property
     def weight_bytes(self) -> int:

@@ -5,15 +5,18 @@ Letters: T time, B batch, K classes.
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from torch import nn
 
 from ranvier.core.claim import Measured, Progress
+from ranvier.core.neuron import Neuron
 from ranvier.core.system import Watcher
 from ranvier.data.augment import Mixing
 from ranvier.data.loader import Loader
 from ranvier.measure import About
-from ranvier.neurons import LIF
+from ranvier.neurons import IF, LIF, PLIF
+from ranvier.nn import Spiking
 from ranvier.rules import BPTT
 from ranvier.systems import supervised
 from ranvier.systems.vision.images import Images
@@ -23,6 +26,23 @@ from ranvier.train.losses import RateCrossEntropy
 # The neuron of Spikformer, Meta-SpikeFormer and Max-Former: h = v + (x - v) / 2, spike at 1, back to 0, the reset
 # without gradient, derivative of a sigmoid of slope 4. Time is counted in steps: dt = 1 ms stands for one.
 NEURON = LIF.like_spikingjelly(tau=2.0, detach_reset=True)
+
+NeuronName = Literal["lif", "plif", "if"]
+# Others in its place, with the same threshold, reset and surrogate: a leak that is learned and begins as that of
+# ``NEURON``, and none.
+NEURONS: dict[NeuronName, Neuron] = {
+    "lif": NEURON,
+    "plif": PLIF.of_tau(2.0).replace(reset=NEURON.reset, surrogate=NEURON.surrogate),
+    "if": IF(reset=NEURON.reset, surrogate=NEURON.surrogate),
+}
+
+
+def let_learn(net: nn.Module) -> None:
+    """Let every layer learn what its neuron has to learn (``PLIF.LEARNED``)."""
+    for module in list(net.modules()):
+        for name, layer in list(module.named_children()):
+            if isinstance(layer, Spiking) and (learned := getattr(layer.neuron, "LEARNED", ())):
+                setattr(module, name, Spiking(layer.neuron, learn=learned))
 
 
 def trainer(net: nn.Module, task: Images, recipe: Train, *, seed: int, label_smoothing: float = 0.0) -> Trainer:

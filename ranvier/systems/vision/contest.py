@@ -13,6 +13,7 @@ from ranvier.core.errors import ConfigError
 from ranvier.core.system import System
 from ranvier.measure import parameters
 from ranvier.systems import supervised
+from ranvier.systems.vision.classifier import NeuronName
 from ranvier.systems.vision.images import Images
 from ranvier.train import AdamW, Train
 
@@ -21,11 +22,13 @@ from ranvier.train import AdamW, Train
 class Contest:
     """What all have in common: images, recipe and seeds.
 
+    Args: neuron: of every layer, see ``classifier.NEURONS``; other than "lif" only where ``net.neuron`` can be chosen.
     Raises: ConfigError without a seed.
     """
 
     task: Images = field(default_factory=lambda: Images(source="mnist", limit=2000, test_limit=1000, pad=2))
     train: Train = field(default_factory=lambda: Train(epochs=5, optimiser=AdamW(lr=2e-3)))
+    neuron: NeuronName = "lif"
     seeds: tuple[int, ...] = (0,)
 
     def __post_init__(self) -> None:
@@ -46,11 +49,19 @@ class Score:
 
 
 def compete(system: System, contest: Contest, progress: Progress) -> Score:
-    """Train a system by the contest's recipe from each seed. Raises: ConfigError if it classifies no images."""
+    """Train a system by the contest's recipe from each seed.
+
+    Raises: ConfigError if it classifies no images, or if its neurons cannot be those of the contest.
+    """
     if system.classifier is None:
         got = f"{system.name!r}, which does not say how"
         raise ConfigError("contest", expected="systems that learn sets of images", got=got)
     config: Any = system.classifier(contest.task, contest.train)
+    if contest.neuron != "lif":
+        if not hasattr(getattr(config, "net", None), "neuron"):
+            got = f"{system.name!r}, whose neurons are fixed"
+            raise ConfigError("contest: neuron", expected="systems whose neurons can be chosen", got=got)
+        config = replace(config, net=replace(config.net, neuron=contest.neuron))
     measured = []
     for index, seed in enumerate(contest.seeds):
         tell = supervised.part(progress, index, len(contest.seeds), f"{system.name}, seed {seed}")

@@ -14,10 +14,12 @@ from torch.nn.functional import avg_pool2d, pad
 
 from ranvier.core.counts import require_counts
 from ranvier.core.errors import ConfigError
+from ranvier.core.seeds import generator
 from ranvier.data.augment import ImageAugment, MixImages, Mixing
-from ranvier.data.loader import Hold, Loader, preload, same
+from ranvier.data.loader import Encoded, Hold, Loader, preload, same
 from ranvier.data.sets import cifar10, fashion_mnist, mnist, nmnist
 from ranvier.data.sets.pack import ImageSet
+from ranvier.systems.vision.codes import CODES, Code, Spikes
 
 Source = Literal["cifar10", "fashion-mnist", "mnist", "nmnist"]
 Split = Literal["train", "test"]
@@ -55,13 +57,15 @@ _SETS: dict[str, _About] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Images:
-    """Still images with classes, each shown at every time step.
+    """Still images with classes, each shown at every time step, or as spikes.
 
     Args:
         source: "cifar10", "fashion-mnist", "mnist": from RANVIER_DATA, see ``ranvier.data.sets``. "nmnist": the sample
             of event recordings that comes with the package (580 and 100), the events of each polarity added up.
         limit, test_limit: so many of each split, the first ones of each class in equal numbers; None: all.
-        steps: T. shrink: each shrink x shrink pixels become their mean; pixels that do not fill such a square are cut.
+        steps: T. code: how an image is shown: "direct", normalised, at every step; "rate", "ttfs", "phase", see
+            ``codes``.
+        shrink: each shrink x shrink pixels become their mean; pixels that do not fill such a square are cut.
         pad: then, so many pixels of zeros around. batch_size: B in training.
         augment: of each training image. mix: of training batches.
     Raises: ConfigError for numbers that make no sense.
@@ -71,6 +75,7 @@ class Images:
     limit: int | None = None
     test_limit: int | None = None
     steps: int = 4
+    code: Code = "direct"
     shrink: int = 1
     pad: int = 0
     batch_size: int = 64
@@ -81,6 +86,8 @@ class Images:
         if self.source not in _SETS:
             raise ConfigError("Images.source", expected=f"one of {', '.join(_SETS)}", got=repr(self.source))
         require_counts("Images.", self, "limit", "test_limit", "steps", "shrink", "batch_size")
+        if self.code not in CODES:
+            raise ConfigError("Images.code", expected=f"one of {', '.join(CODES)}", got=repr(self.code))
         if self.pad < 0:
             raise ConfigError("Images.pad", expected="a number of pixels >= 0", got=str(self.pad))
         if self.side < 1:
@@ -118,23 +125,31 @@ class Images:
         return ImageSet(pad(images, (self.pad,) * 4).numpy(), found.labels, found.classes)
 
     def encode(self) -> Hold:
-        """Return how an image is shown: normalised, at every step."""
+        """Return how the code "direct" shows an image: normalised, at every step."""
         about = _SETS[self.source]
         return Hold(num_steps=self.steps, mean=about.mean, std=about.std)
 
     def train(self, seed: int) -> Loader[Any] | Mixing:
         """Return the training batches, drawn from a seed: (T, B, C, H, W) and classes, or their shares if mixed."""
-        loader = Loader(
-            samples=self.load("train"), encode=self.encode(), batch_size=self.batch_size, seed=seed,
-            augment=None if self.augment == ImageAugment() else self.augment,
-        )  # fmt: skip
+        augment = None if self.augment == ImageAugment() else self.augment
+        shown: dict[str, Any] = {"encode": self.encode(), "augment": augment}
+        if self.code != "direct":  # drawn anew in every epoch, with the generator of the augmentation
+            shown = {"encode": same, "augment": Spikes(num_steps=self.steps, code=self.code, augment=augment)}
+        loader = Loader(samples=self.load("train"), batch_size=self.batch_size, seed=seed, **shown)
         if self.mix.idle:
             return loader
         return Mixing(loader=loader, mix=self.mix, num_classes=len(self.classes), seed=seed)
 
     def test(self) -> Loader[Any]:
         """Return the held-out batches, in order: (T, B, C, H, W) and classes."""
-        samples = preload(self.load("test"), self.encode())
+        images = self.load("test")
+        if self.code == "direct":
+            samples = preload(images, self.encode())
+        else:
+            show = Spikes(num_steps=self.steps, code=self.code)
+            pairs = [images[index] for index in range(len(images))]
+            spikes = [show(image, generator(0, "test", self.code, index)) for index, (image, _) in enumerate(pairs)]
+            samples = Encoded(spikes, [label for _, label in pairs])
         return Loader(samples=samples, encode=same, batch_size=100, shuffle=False)
 
 

@@ -25,7 +25,7 @@ from ranvier.core.system import Paper, System, Watcher
 from ranvier.data.augment import ImageAugment, MixImages
 from ranvier.nn import SSA, Residual, Sequential, Spiking, conv_norm
 from ranvier.systems.vision import classifier
-from ranvier.systems.vision.classifier import NEURON
+from ranvier.systems.vision.classifier import NEURONS, NeuronName, let_learn
 from ranvier.systems.vision.images import Images
 from ranvier.train import AdamW, Cosine, Train, Trainer
 
@@ -42,6 +42,7 @@ class Net:
         pools: which of the stem's convolutions (1 to 4) are followed by max pooling, each halving the image.
         stem: "sps", as published; "patch", one convolution that does not overlap and positions that are learned.
         attention: "ssa", as published; "random", queries and keys are not trained; "none", blocks are MLPs alone.
+        neuron: of every layer: "lif", as published; "plif", a leak that each layer learns; "if", none.
         scale: of the attention. bias: whether the projections to Q, K and V have one.
         layer_norms: whether the two norms a block of the released code that nothing calls are there, to be counted.
     """
@@ -53,6 +54,7 @@ class Net:
     pools: tuple[int, ...] = (3, 4)
     stem: Literal["sps", "patch"] = "sps"
     attention: Literal["ssa", "random", "none"] = "ssa"
+    neuron: NeuronName = "lif"
     scale: float = SCALE
     bias: bool = True
     layer_norms: bool = False
@@ -114,6 +116,7 @@ def network(net: Net, *, channels: int, side: int, num_classes: int) -> Sequenti
             "head": nn.Linear(net.channels, num_classes),
         }
     )
+    let_learn(made)
     for module in made.modules():
         if isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1)):
             nn.init.trunc_normal_(module.weight, std=0.02)
@@ -127,17 +130,17 @@ def _sps(net: Net, channels: int) -> Sequential:
     widths = (channels, net.channels // 8, net.channels // 4, net.channels // 2, net.channels)
     for number in range(1, 5):
         # Neurons before the pooling: spikes are pooled, and the maximum of spikes is their OR.
-        unit: list[nn.Module] = [conv_norm(widths[number - 1], widths[number], 3), _neurons()]
+        unit: list[nn.Module] = [conv_norm(widths[number - 1], widths[number], 3), _neurons(net)]
         if number in net.pools:
             unit.append(nn.MaxPool2d(3, stride=2, padding=1))
         layers[f"conv{number}"] = Sequential(*unit)
-    layers["position"] = Residual(Sequential(conv_norm(net.channels, net.channels, 3), _neurons()))
+    layers["position"] = Residual(Sequential(conv_norm(net.channels, net.channels, 3), _neurons(net)))
     return Sequential(layers)
 
 
 def _patch(net: Net, channels: int, side: int) -> Sequential:
     conv = nn.Conv2d(channels, net.channels, net.patch, stride=net.patch, bias=False)
-    return Sequential(conv, nn.BatchNorm2d(net.channels), _neurons(), Position(net.channels, side))
+    return Sequential(conv, nn.BatchNorm2d(net.channels), _neurons(net), Position(net.channels, side))
 
 
 def _block(net: Net) -> Sequential:
@@ -145,16 +148,18 @@ def _block(net: Net) -> Sequential:
     parts: dict[str, nn.Module] = {}
     if net.attention != "none":
         ssa = SSA(
-            width, heads=net.heads, neuron=NEURON, scale=net.scale,
+            width, heads=net.heads, neuron=NEURONS[net.neuron], scale=net.scale,
             project=lambda inside, outside: conv_norm(inside, outside, bias=net.bias),
             out=lambda inside, outside: conv_norm(inside, outside, bias=True),
         )  # fmt: skip
         if net.attention == "random":
             for frozen in (ssa.query, ssa.key):
                 frozen.requires_grad_(requires_grad=False)
-        parts["attention"] = Residual(Sequential(ssa, _neurons()))
+        parts["attention"] = Residual(Sequential(ssa, _neurons(net)))
     parts["mlp"] = Residual(
-        Sequential(conv_norm(width, hidden, bias=True), _neurons(), conv_norm(hidden, width, bias=True), _neurons())
+        Sequential(
+            conv_norm(width, hidden, bias=True), _neurons(net), conv_norm(hidden, width, bias=True), _neurons(net)
+        )
     )
     if net.layer_norms:
         parts["unused"] = _Unused(nn.LayerNorm(width), nn.LayerNorm(width))
@@ -173,8 +178,8 @@ class _Unused(nn.Module):
         return x
 
 
-def _neurons() -> nn.Module:
-    return Spiking(NEURON)
+def _neurons(net: Net) -> nn.Module:
+    return Spiking(NEURONS[net.neuron])
 
 
 def build(config: Config) -> nn.Module:

@@ -34,3 +34,26 @@ def test_workloads_and_systems_do_not_mix_and_workloads_have_no_options(shell):
     result = shell("bench", "lif-layer", "--set", "task.steps=1")
     assert result.exit_code != 0
     assert "systems to compare" in result.output
+
+
+def test_a_system_competes_with_each_neuron_and_each_code(shell):
+    result = shell("bench", "spikformer", *TINY, "--neurons", "lif,plif", "--codes", "direct,rate", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)["systems"]
+    assert list(found) == [f"spikformer, {n}, {c}" for n in ("lif", "plif") for c in ("direct", "rate")]
+    parameters = [system["parameters"] for system in found.values()]
+    assert parameters[0] == parameters[1] < parameters[2] == parameters[3]  # a leak a layer
+    energies = [system["measured"][0]["energy_nj"] for system in found.values()]
+    assert energies[0] != energies[1]
+
+
+def test_what_a_system_cannot_choose_is_refused(shell):
+    result = shell("bench", "max-former", *TINY, "--neurons", "plif")
+    assert result.exit_code != 0
+    assert "systems whose neurons can be chosen" in result.output.replace("\n", " ")
+    result = shell("bench", "spikformer", *TINY, "--codes", "morse")
+    assert result.exit_code != 0
+    assert "morse" in result.output
+    result = shell("bench", "lif-layer", "--neurons", "plif")
+    assert result.exit_code != 0
+    assert "systems to compare" in result.output

@@ -86,7 +86,7 @@ def test_a_quarter_of_the_bytes():
     stream = EventL2MU(coarse_unit(), weights="int8").stream()
     assert stream.weight_bytes == 0
     stream(spikes()[0, :1])
-    outputs, weights = 3 + 12 + 9, 3 * 26 + 12 * 15 + 9 * 26
+    outputs, weights = 3 + 4 + 9, 3 * 26 + 4 * 5 + 9 * 26  # channels share the matrix of their memory
     assert stream.weight_bytes == weights + 2 * 4 * outputs  # a scale and a bias for each output
     assert Rows(torch.ones(26, 3), None, "int8").data.dtype == torch.int8
 
@@ -152,7 +152,7 @@ def test_the_unit_alone_and_its_small_weights_are_compiled_too():
     stream = compile_for_inference(unit, weights="int8").stream(batch=3)
     assert stream.weight_bytes == 0
     assert torch.equal(stream.run(x), EventL2MU(unit, weights="int8").run(x)[0])
-    outputs, weights = 3 + 12 + 9, 3 * 26 + 12 * 15 + 9 * 26
+    outputs, weights = 3 + 4 + 9, 3 * 26 + 4 * 5 + 9 * 26  # channels share the matrix of their memory
     assert stream.weight_bytes == weights + 2 * 4 * outputs
     around = compile_for_inference(coarse_net(), weights="int8").stream(batch=3)
     around(samples()[0])
@@ -173,3 +173,14 @@ def test_compiling_a_unit_draws_nothing_from_the_common_generator():
     EventL2MU(unit)
     compile_for_inference(unit)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_state_that_was_taken_does_not_change_with_the_stream():
+    """With one channel the spikes of the memory lie as they are given out."""
+    unit = L2MU(5, channels=1, order=4, hidden=9, theta=7.0)
+    stream = EventL2MU(unit).stream(batch=3)
+    stream.state = L2MU.State(*(torch.ones(shape) for shape in unit.state_shapes(spikes())))
+    taken = stream.state
+    stream.state = None
+    assert all(bool((part == 1).all()) for part in taken)
+    assert not any(bool(part.any()) for part in stream.state)

@@ -126,6 +126,29 @@ def test_it_trains_measures_and_saves(tmp_path):
     assert torch.equal(net.eval()(x), other.eval()(x))
 
 
+def test_a_resnet_beside_it_is_measured_as_if_alone_and_changes_nothing():
+    def quiet(fraction, words):
+        del words
+        assert 0 <= fraction <= 1
+
+    resnet = system.Net(kind="resnet", blocks=(1, 1, 1), widths=(4, 4, 8, 8), pools="avg")
+    both = dict(system.measure(replace(TINY, resnet=resnet, resnet_test=10), 1, quiet))
+    alone = system.measure(replace(TINY, net=resnet, task=replace(TINY.task, test_limit=10)), 1, quiet)
+    assert {name: both.pop(f"resnet_{name}") for name in ("accuracy", "high")} == {
+        name: alone[name] for name in ("accuracy", "high")
+    }
+    assert both == dict(system.measure(TINY, 1, quiet))
+
+
+def test_max_resnet_pools_currents_where_it_halves_its_maps_by_what_it_is_told():
+    for pools, kind in (("max", torch.nn.MaxPool2d), ("avg", torch.nn.AvgPool2d)):
+        net = system.network(replace(system.SMALL_RESNET, pools=pools), channels=3, num_classes=10)
+        found = {path for path, module in net.named_modules() if isinstance(module, kind)}
+        assert found == {"layer2_1.branch.2", "layer3_1.branch.2"}, pools
+    claim = system.SYSTEM.claim
+    assert (claim.config.resnet.pools, claim.control.resnet.pools) == ("max", "avg")
+
+
 def test_a_stream_gives_what_the_sequence_gives():
     net = system.build(TINY).eval()
     x = 3 * torch.rand(4, 2, 2, 17, 17, generator=torch.Generator().manual_seed(3))

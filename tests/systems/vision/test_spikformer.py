@@ -234,3 +234,22 @@ def test_the_control_differs_from_the_claim_by_the_mechanism_only():
     for side in (claim, claim.fast):
         if side is not None:
             assert [f for f in ("seed", "task", "train") if getattr(side.config, f) != getattr(side.control, f)] == []
+
+
+def test_a_leak_that_is_learned_begins_as_the_published_one_and_learns_and_no_leak_differs():
+    nets = {name: spikformer.build(replace(TINY, net=replace(TINY.net, neuron=name))) for name in ("lif", "plif", "if")}
+    leaks = {name for name, _ in nets["plif"].named_parameters()} - {name for name, _ in nets["lif"].named_parameters()}
+    layers = [path for path, module in nets["lif"].named_modules() if isinstance(module, rn.Spiking)]
+    assert len(leaks) == len(layers) > 10
+    for name in ("plif", "if"):
+        missing, unexpected = nets[name].load_state_dict(shaken().state_dict(), strict=False)
+        assert set(missing) == (leaks if name == "plif" else set())
+        assert not unexpected
+    x = images()
+    plain, learned, integrating = (nets[name].eval()(x) for name in ("lif", "plif", "if"))
+    plain = shaken()(x)
+    torch.testing.assert_close(learned, plain, rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(integrating, plain, atol=1e-3)
+    learned.sum().backward()
+    moved = [p for name, p in nets["plif"].named_parameters() if name in leaks and p.grad is not None and p.grad != 0]
+    assert len(moved) > len(leaks) / 2

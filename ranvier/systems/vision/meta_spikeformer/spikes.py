@@ -74,7 +74,7 @@ def published_energy_nj(net: nn.Module, inputs_TB: Tensor, constants: Constants 
     convolution at the rate of the first; products of attention as the additions that happen.
     """
     steps = inputs_TB.shape[0]
-    rates, sizes = driven(net, inputs_TB), _flops(net, inputs_TB)
+    rates, sizes = driven(net, inputs_TB), multiply_adds(net, inputs_TB)
     (first, *others) = sizes
     additions = math.fsum(rates[path].rate * sizes[path] for path in others) * steps
     products = operations(net, inputs_TB).layers
@@ -94,8 +94,12 @@ def _linear(net: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Module]]:
         yield from _linear(child, f"{path}.{name}" if path else name)
 
 
-def _flops(net: nn.Module, inputs_TB: Tensor) -> dict[str, float]:
-    """Count multiply-adds of each linear layer in one step of one sample, borders included."""
+def multiply_adds(net: nn.Module, inputs_TB: Tensor) -> dict[str, float]:
+    """Count multiply-adds of each linear layer in one step of one sample, borders included; shapes suffice.
+
+    As the paper's formula has them: a RepConv is the one convolution that it folds into, and products of attention,
+    which depend on what fires, are left out.
+    """
     found: dict[str, float] = {}
     handles = []
     for path, module in _linear(net):
