@@ -32,6 +32,7 @@ def test_an_expert_asked_alone_is_not_outvoted_and_calibration_places_are_no_tes
     responses_PGM[:, place_GM == 0] = 10.0
     found = vprsnn.judge(PLACES, vprsnn.look(PLACES), Readout(place_GM, activity_GM), 9.0, responses_PGM)
     assert (found["naive"], found["own"], found["recall_1"], found["recovered"]) == (0, 1, 1, 1)
+    assert found["shuffled"] == 0  # three of eighteen at random leave one of the three that outvote all
 
 
 def test_weights_of_an_expert_come_to_resemble_its_views():

@@ -117,14 +117,21 @@ def test_measuring_twice_gives_the_same_and_the_control_recovers_nothing():
     assert first["energy_nj"] > 0
     claim = load("vprsnn").claim
     assert claim.control == replace(claim.config, regularise=False, beside=None) == claim.fast.control
-    good = {"recall_1": 0.62, "naive": 0.4, "own": 0.8}
+    good = {"recall_1": 0.62, "naive": 0.4, "own": 0.8, "shuffled": 0.45}
     good |= {f"ensemble_240_{figure}": value for figure, value in good.items()}
     assert claim.passes(good)
-    for worse in ({"recall_1": 0.55}, {"own": 0.45}, {"ensemble_240_recall_1": 0.55}, {"ensemble_240_own": 0.45}):
+    for worse in (
+        {"recall_1": 0.55},
+        {"own": 0.45},
+        {"ensemble_240_recall_1": 0.55},
+        {"ensemble_240_own": 0.45},
+        {"shuffled": 0.61},
+    ):
         assert not claim.passes(good | worse)
     control = vprsnn.measure(replace(TINY, regularise=False), 3, silent)
     assert control["recovered"] == 0
     assert control["recall_1"] == control["naive"] == first["naive"]
+    assert control["shuffled"] == pytest.approx(control["naive"])
     assert not claim.passes(control)
 
 
