@@ -18,11 +18,12 @@ _PACKAGES = ("ranvier", "torch", "numpy", "safetensors")
 def describe(*, command: Sequence[str] = (), seed: int | None = None) -> dict[str, Any]:
     """Describe the environment as plain values.
 
-    Args: command: the words typed; by default those of this process. seed: the seed of the run.
+    Args: command: the words typed; by default those of this process. Of folders elsewhere than in the present one only
+        the last part is kept: paths name people. seed: the seed of the run.
     """
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": list(command) or [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": [_nameless(word) for word in command or [Path(sys.argv[0]).name, *sys.argv[1:]]],
         "seed": seed,
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in _PACKAGES},
@@ -33,6 +34,17 @@ def describe(*, command: Sequence[str] = (), seed: int | None = None) -> dict[st
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "git": commit(Path(__file__).parent),
     }
+
+
+def _nameless(word: str) -> str:
+    """Shorten an absolute path, also behind an equals sign, to where it lies in the present folder, else to its name."""
+    option, equals, value = word.rpartition("=")
+    path = Path(value)
+    if not path.is_absolute():
+        return word
+    here = Path.cwd()
+    short = path.relative_to(here) if path.is_relative_to(here) else Path(path.name)
+    return f"{option}{equals}{short}"
 
 
 def _version(package: str) -> str | None:

@@ -19,6 +19,22 @@ def test_the_environment_is_plain_json_and_names_versions_command_and_seed():
     assert found["cpu"]
 
 
+def test_paths_of_a_command_name_nobody(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    typed = [
+        "ranvier",
+        "check",
+        "--out",
+        "/home/ada/results",
+        f"--set=data.root={tmp_path}/sets",
+        "a/b",
+        "lr=1e-3",
+        "x=",
+    ]
+    kept = ["ranvier", "check", "--out", "results", "--set=data.root=sets", "a/b", "lr=1e-3", "x="]
+    assert environment.describe(command=typed)["command"] == kept
+
+
 def test_the_command_is_that_of_the_process_unless_given(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/some/where/ranvier", "run", "--seed", "1"])
     assert environment.describe()["command"] == ["ranvier", "run", "--seed", "1"]
