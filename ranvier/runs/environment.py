@@ -37,7 +37,7 @@ def describe(*, command: Sequence[str] = (), seed: int | None = None) -> dict[st
 
 
 def _nameless(word: str) -> str:
-    """Shorten an absolute path, also behind an equals sign, to where it lies in the present folder, else to its name."""
+    """Shorten an absolute path, also behind "=", to where it lies in the present folder, else to its name."""
     option, equals, value = word.rpartition("=")
     path = Path(value)
     if not path.is_absolute():
