@@ -18,6 +18,7 @@
 #include "code.hpp"
 #include "run.hpp"
 #include "shape.hpp"
+#include "team.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -291,6 +292,7 @@ NB_MODULE(_machine, m) {
     using namespace ranvier;
     nb::set_leak_warnings(false);  // Python ends before its caches of codes do
     m.doc() = "The vector machine: runs encoded programs over blocks of neurons and all time steps.";
+    m.def("forget_team", &ranvier::forget_team, "Use no thread of torch any more, as in a child of a process that ran it.");
     nb::class_<Code>(m, "Code")
         .def_prop_ro("outputs", [](const Code& code) { return code.layout.outputs; })
         .def_prop_ro("fused", [](const Code& code) { return fused_name(code.fused); })

@@ -11,30 +11,29 @@
 namespace ranvier {
 namespace {
 
+std::atomic<bool> forgotten{false};
+
 // libgomp's entry point, which other OpenMP libraries on Linux have too.
 using Parallel = void (*)(TeamWork work, void* data, unsigned num_threads, unsigned flags);
 
 #if defined(__linux__)
-// In a forked child the other threads are gone, and the library still waits for them.
-std::atomic<bool> forked{false};
-void forget_team() { forked.store(true); }
-
 Parallel find() {
     void* torch = dlopen("libtorch_cpu.so", RTLD_LAZY | RTLD_NOLOAD);
     if (torch == nullptr) return nullptr;
     // Looked for in torch and what it was linked to, so a second OpenMP in the process is not mistaken for torch's.
-    const auto parallel = reinterpret_cast<Parallel>(dlsym(torch, "GOMP_parallel"));
-    if (parallel != nullptr && pthread_atfork(nullptr, nullptr, forget_team) != 0) return nullptr;
-    return parallel;
+    return reinterpret_cast<Parallel>(dlsym(torch, "GOMP_parallel"));
 }
+
+// As the code is loaded, for a fork may come before the first call. Where it cannot be told of one there is no team.
+const bool watches_forks = pthread_atfork(nullptr, nullptr, forget_team) == 0;
 #else
-constexpr bool forked = false;
+constexpr bool watches_forks = false;
 Parallel find() { return nullptr; }
 #endif
 
 Parallel torchs() {
     static const Parallel found = find();
-    return forked ? nullptr : found;
+    return forgotten || !watches_forks ? nullptr : found;
 }
 
 bool is_passive() {
@@ -43,6 +42,8 @@ bool is_passive() {
 }
 
 }  // namespace
+
+void forget_team() { forgotten.store(true); }
 
 bool run_on_team(TeamWork work, void* data, int num_threads) {
     const Parallel parallel = torchs();

@@ -277,6 +277,7 @@ NB_MODULE(_loop, m) {
     using namespace ranvier::recurrent;
     nb::set_leak_warnings(false);  // Python ends before its caches of codes do
     m.doc() = "The recurrent loop: neurons that hear each other, and products with mostly silent inputs.";
+    m.def("forget_team", &ranvier::forget_team, "Use no thread of torch any more, as in a child of a process that ran it.");
     const auto maker = [](Kind kind) {
         return [kind](int registers, int coefficients, int states, int outputs, std::vector<double> constants,
                       const std::vector<int32_t>& words, std::vector<bool> in_place) {

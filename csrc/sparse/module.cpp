@@ -14,6 +14,7 @@
 
 #include "neurons.hpp"
 #include "stages.hpp"
+#include "../team.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -287,6 +288,7 @@ NB_MODULE(_events, m) {
     using namespace ranvier::sparse;
     nb::set_leak_warnings(false);  // Python ends before its caches of codes do
     m.doc() = "Event-driven networks: stages that touch only the weights of neurons that fired.";
+    m.def("forget_team", &ranvier::forget_team, "Use no thread of torch any more, as in a child of a process that ran it.");
     m.attr("PAD") = PAD;
     m.def("opcodes", &ranvier::opcode_names, "Names of the machine's instructions, in the order of their numbers.");
     m.def("variants", [] {

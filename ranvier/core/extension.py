@@ -1,5 +1,7 @@
 """A compiled module of the package: imported when first needed, and if it cannot be, the reason is told."""
 
+import os
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -10,13 +12,22 @@ from ranvier.core.errors import ExecutorError
 MEND = "Install a wheel that has it, or build from source with a C++ compiler."
 
 
+# Torch's threads end in a forked child, which extensions that are loaded only there cannot know by themselves.
+_FORKED = threading.Event()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_FORKED.set)
+
+
 @lru_cache(maxsize=64)
 def load(name: str) -> ModuleType | str:
     """Import an extension; return it, or why it cannot be used."""
     try:
-        return import_module(name)
+        module = import_module(name)
     except ImportError as error:
         return f"the compiled extension {name} cannot be imported ({error})"
+    if _FORKED.is_set() and hasattr(module, "forget_team"):
+        module.forget_team()
+    return module
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,6 +195,40 @@ def test_a_forked_child_and_its_parent_both_go_on() -> None:
     assert done.stdout.split() == ["child", "True", "parent", "True", "spikes", "True"]
 
 
+LATE = """
+import os, sys, torch
+from ranvier.core.extension import load
+from ranvier.kernels import plan, run
+from ranvier.neurons.lif import LIF
+from ranvier.nn import Recurrent
+torch.set_num_threads(2)
+torch.linspace(0, 1, 4_000_000).mul(2).sum()
+x, small = torch.linspace(-3, 6, 5 * 40_000).reshape(5, -1), torch.full((30, 64, 256), 1.5)
+loop, layer = Recurrent(LIF(tau_m=2.0), 256), None
+if sys.argv[1] == "loaded":
+    load("ranvier.kernels.cpu._machine")
+if sys.argv[1] == "used":
+    run(plan(LIF(tau_m=2.0)), x)
+child = os.fork()
+if child == 0:
+    with torch.no_grad():
+        spikes = run(plan(LIF(tau_m=2.0)), x).outputs["spikes"].numpy().sum()
+        torch.set_num_threads(1)  # torch's own operators would wait for ever
+        weight = loop.weight.data.zero_()
+        torch.set_num_threads(2)
+        more = loop.run(small)[0].numpy().sum()
+    os._exit(0 if spikes > 0 and more > 0 else 1)
+print(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("before", ["nothing", "loaded", "used"])
+def test_the_child_of_a_process_that_ran_torch_does_not_wait_for_its_threads(before: str) -> None:
+    done = subprocess.run([sys.executable, "-c", LATE, before], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["0"]
+
+
 TEAM = """
 import os, torch
 from ranvier.kernels.cpu import machine
