@@ -62,13 +62,18 @@ inline bool short_sequence(Block& b) {
     const uint32_t token = *b.from, literals = token >> 4, rest = token & 15;
     const uint16_t distance = load<uint16_t>(b.from + 1 + literals);
     uint8_t* const to = b.to + literals;
-    if (literals > LITERALS || rest == 15 || distance < NEAREST || distance > to - b.base) return false;
     store(b.to, load<uint64_t>(b.from + 1));
+    if (literals > LITERALS || rest == 15) return false;
+    if (distance < NEAREST || distance > to - b.base) return false;
     const uint8_t* const match = to - distance;
     const uint32_t num = rest + 4;
     if (num <= 8) {
         const uint64_t last = load<uint32_t>(match + num - 4);
         store(to, load<uint32_t>(match) | last << (8 * (num - 4)));
+    } else if (num <= 16) {
+        const uint64_t first = load<uint64_t>(match), last = load<uint64_t>(match + num - 8);
+        store(to, first);
+        store(to + num - 8, last);
     } else {
         store(to, load<uint64_t>(match));
         store(to + 8, load<uint64_t>(match + 8));
@@ -129,7 +134,9 @@ int64_t unpack_block(Bytes packed, uint8_t* to, const uint8_t* base, int64_t roo
     Block b{packed.data, packed.data + packed.size, to, base, to + room};
     for (;;) {
         bool all = true;
-        for (int64_t left = safe(b); left > 0 && all; --left) all = short_sequence(b);
+        Block next = b;  // in registers: bytes that are written might lie in b
+        for (int64_t left = safe(next); left > 0 && all; --left) all = short_sequence(next);
+        b.from = next.from, b.to = next.to, b.match = next.match;
         if (all && safe(b) > 0) continue;
         const Step step = sequence(b);
         if (step == Step::BROKEN) return -1;

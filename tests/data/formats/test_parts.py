@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from ranvier.core.errors import DataError
-from ranvier.data.events import Events
 from ranvier.data.formats import aedat4, dat, evt2, native, nmnist_bin, unpack
 from ranvier.data.formats.stretch import Stretch
 from ranvier.data.open import open_events
