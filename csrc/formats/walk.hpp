@@ -11,8 +11,7 @@ struct Company {
     int64_t piece = 0;    // bytes a thread takes at once; 0: PIECE, and one thread for what would not be worth a second
 };
 
-// Bytes that are worth a second thread, and pieces that fit them.
-int64_t piece_of(const Company& company);
+// Whether so many bytes are not worth a second thread.
 bool alone(const Company& company, int64_t size);
 
 // Adds the bounds of events to those of the events before them.

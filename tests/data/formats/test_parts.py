@@ -221,8 +221,8 @@ def test_frames_of_the_camera_are_counted_by_their_stream_and_samples_by_their_k
 
 
 def test_a_large_recording_is_read_on_the_threads_of_torch(tmp_path):
-    """Without any argument of the tests: more than two pieces."""
-    made = events("dat", num=200_000)
+    """Without any argument of the tests: more than 2 MiB."""
+    made = events("dat", num=400_000)
     dat.write(tmp_path / "a", made)
     compiled, twin, start = both(tmp_path / "a", "dat")
     data = (tmp_path / "a").read_bytes()
