@@ -7,8 +7,8 @@ Every reader reads a whole file into arrays. That the events agree is checked be
 bytes of the file plus 14 bytes for each event, over the bandwidth (bytes read and written) of a copy that exceeds the
 caches, on one thread. All readers run on one thread; where ours decodes in parts it runs once more on as many threads as
 torch has. Times of one thread are those of the process, so that other programs count for little; what several threads
-are worth only the clock on the wall tells, so both are written for all: medians over the turns. A call on several threads
-comes right after another, so that these are awake.
+are worth only the clock on the wall tells, so both are written for all: medians over the turns. Of two calls
+one after the other the second counts.
 """
 
 import argparse
@@ -204,8 +204,7 @@ def timed(calls: dict[str, Callable[[], Any]], rounds: int) -> tuple[dict[str, l
     for _ in range(rounds):
         copies.append(copy_gb_s())
         for name, call in calls.items():
-            if name == TOGETHER:
-                call()  # wakes the threads, which are awake between two operators of torch
+            call()  # of two calls the second counts, for all: threads are awake, as between two operators of torch
             wall, cpu = time.perf_counter(), time.process_time()
             result = call()
             seen[name].append((time.process_time() - cpu, time.perf_counter() - wall))
