@@ -2,9 +2,10 @@
 
 Usage: python tools/fuzz.py [--mutations 1000000] [--seed 1] [--formats evt2 dat ...] [--out FILE] [--build FOLDER]
 
-For each format, ``csrc/formats/fuzz.cpp`` decodes mutated files whole and in chunks, with every instruction set, and
-compares; then Clang's libFuzzer does so guided by coverage, where Clang is installed; then the plain build shows how
-much memory it takes. Exit code 1 if anything crashed, differed or took longer than 2 s per MB.
+For each format, ``csrc/formats/fuzz.cpp`` decodes mutated files whole, in chunks and on several threads, with every
+instruction set, and compares; then Clang's libFuzzer does so guided by coverage, where Clang is installed; those that
+are decoded in parts go through ThreadSanitizer too; then the plain build shows how much memory it takes. Exit code 1 if
+anything crashed, raced, differed or took longer than 2 s per MB. ``--races`` does nothing but the part of threads.
 """
 
 import argparse
@@ -12,10 +13,12 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,11 +26,13 @@ from typing import Any
 import numpy as np
 
 from ranvier.data import Events
+from ranvier.data.formats import aedat4, unpack
 from ranvier.data.formats.registry import by_name
 from ranvier.runs.environment import describe
 
 PROJECT = Path(__file__).resolve().parent.parent
 FORMATS = ("evt2", "evt21", "evt3", "dat", "aedat2", "aedat3", "aedat4", "nmnist_bin", "es")
+PARTED = ("evt2", "dat", "aedat4", "nmnist_bin")
 HANG = 2.0  # seconds per MB
 MEMORY = 64 << 20  # bytes, plus four times the file
 CORPUS = PROJECT / "tests" / "data" / "formats" / "corpus"
@@ -53,9 +58,13 @@ def seeds(name: str, folder: Path) -> list[Path]:
         path = folder / f"{name}-{number}"
         known = by_name(name)
         known.write(path, Events.of(t, x, y, p, size=(height, width)))
-        data = path.read_bytes()[known.open(path).start.position :]
-        path.write_bytes(data[8:] if name == "aedat4" else data)  # the driver decodes one packet
+        start = known.open(path).start.position
+        path.write_bytes(path.read_bytes()[start:])
         found.append(path)
+    if name == "aedat4":
+        for number, packed in enumerate((b"".join(_packets(48, 3, r)), b"".join(_packets(24, 9, r)))):
+            found.append(folder / f"aedat4-packed-{number}")
+            found[-1].write_bytes(packed)
     if name == "evt3":
         words = [
             8 << 12 | 5,
@@ -68,11 +77,28 @@ def seeds(name: str, folder: Path) -> list[Path]:
     return [*found, *sorted(path for path in CORPUS.glob(f"{name}-*") if path.is_file())]
 
 
-def run(driver: Path, name: str, mutations: int, seed: int, files: list[Path]) -> dict[str, Any]:
+def _packets(num: int, count: int, r: np.random.Generator) -> Iterator[bytes]:
+    """Give packets of ``num`` events packed by LZ4 in each of the ways that a frame may be, and one of samples."""
+    for number in range(count):
+        t = np.cumsum(r.integers(0, 2, num))
+        events = Events.of(t, r.integers(0, 9, num), r.integers(0, 9, num), r.integers(0, 2, num), size=(48, 64))
+        body = aedat4.to_bytes(events)[len(aedat4.to_bytes(events[:0])) + 8 :]
+        if number % 3 == 2:
+            body = body[:8] + b"IMUS" + body[12:]
+        ways = {"store_size": number % 2 == 0, "block_linked": number % 4 < 2}
+        sums = {"content_checksum": number % 3 == 0, "block_checksum": number % 5 == 0}
+        packed = bytes(unpack.library("lz4.frame").compress(body, **ways, **sums))
+        yield struct.pack("<ii", number % 3 % 2, len(packed)) + packed
+
+
+def run(
+    driver: Path, name: str, mutations: int, seed: int, files: list[Path], *, races: bool = False
+) -> dict[str, Any]:
     """Run the driver's own loop; what went wrong is told as text."""
     command = [str(driver), name, str(mutations), str(seed), *map(str, files)]
     # The stack of every allocation would take most of the time.
     quick = {**os.environ, "ASAN_OPTIONS": "malloc_context_size=0:quarantine_size_mb=8"}
+    quick |= {"RANVIER_RACES": "1", "TSAN_OPTIONS": "halt_on_error=1"} if races else {}
     done = subprocess.run(command, capture_output=True, text=True, env=quick)
     if done.returncode:
         return {"mutations": mutations, "crash": done.stderr[-2000:] or f"signal {-done.returncode}"}
@@ -116,6 +142,7 @@ def measured(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
             "-DRANVIER_LIBFUZZER=ON",
             f"-DCMAKE_CXX_COMPILER={clang}",
         )
+    threads = build(options.build / "thread", "-DRANVIER_SANITIZE=thread")
     found = {}
     for name in options.formats:
         files = seeds(name, folder)
@@ -123,6 +150,8 @@ def measured(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         row = {"seeds": len(files), **run(checked, name, options.mutations, options.seed, files)}
         if fuzzer is not None:
             row["guided"] = guided(fuzzer, name, options.runs, options.seed, files, folder)
+        if name in PARTED:
+            row["threads"] = run(threads, name, options.mutations // 50, options.seed, files, races=True)
         row["peak_memory_bytes"] = peak(plain, name, options.seed, files)
         row |= {
             "seed": options.seed,
@@ -143,11 +172,24 @@ def peak(driver: Path, name: str, seed: int, files: list[Path]) -> int:
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+def raced(options: argparse.Namespace, folder: Path) -> bool:
+    """Run the formats that are decoded in parts under ThreadSanitizer, and say whether all went well."""
+    driver = build(options.build / "thread", "-DRANVIER_SANITIZE=thread")
+    rows = {
+        name: run(driver, name, options.mutations, options.seed, seeds(name, folder), races=True)
+        for name in PARTED
+        if name in options.formats
+    }
+    print(json.dumps(rows, indent=2))  # noqa: T201
+    return not any("crash" in row for row in rows.values())
+
+
 def holds(found: dict[str, Any]) -> bool:
     """Say whether all is as it must be."""
     return all(
         "crash" not in row
         and "crash" not in row.get("guided", {})
+        and "crash" not in row.get("threads", {})
         and row["slowest_s_per_mb"] < HANG
         and row["peak_memory_bytes"] < MEMORY
         for row in found.values()
@@ -163,8 +205,11 @@ def main() -> int:
     parser.add_argument("--formats", nargs="*", default=FORMATS)
     parser.add_argument("--out", type=Path, default=PROJECT / "docs" / "results" / "fuzz.json")
     parser.add_argument("--build", type=Path, default=PROJECT / "build" / "fuzz")
+    parser.add_argument("--races", action="store_true", help="only the threads; writes nothing")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        if options.races:
+            return 0 if raced(options, Path(folder)) else 1
         return 0 if holds(measured(options, Path(folder))) else 1
 
 
@@ -178,7 +223,7 @@ def write(options: argparse.Namespace, found: dict[str, Any]) -> None:
     result = {
         "holds": holds(found),
         "command": command,
-        "sanitizers": "address, undefined",
+        "sanitizers": "address, undefined; thread where parts are decoded at once",
         "formats": found,
         "environment": environment,
     }

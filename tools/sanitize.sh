@@ -1,7 +1,7 @@
 #!/bin/sh
 # Run the vector machine under ThreadSanitizer, then under AddressSanitizer with UndefinedBehaviorSanitizer; then the
-# tests of the recurrent loop, of event-driven inference, of the decoders and of the passes over events, with modules
-# built with the latter two.
+# decoders on several threads under ThreadSanitizer; then the tests of the recurrent loop, of event-driven inference, of
+# the decoders and of the passes over events, with modules built with the latter two.
 #
 # Usage: tools/sanitize.sh [build folder]. Needs CMake, GCC with its sanitizers and, for the modules, a Python ($PYTHON)
 # that runs the tests. Takes minutes. JOBS: how many files are compiled at once.
@@ -17,6 +17,9 @@ for kind in thread address,undefined; do
 done
 
 python=${PYTHON:-python3}
+echo "decoders in parts: thread:"
+PYTHONPATH="$source" "$python" "$source/tools/fuzz.py" --races --mutations 3000 --seed 1 --build "$build/fuzz"
+
 folder=$build/modules
 cmake -S "$source" -B "$folder" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DRANVIER_SANITIZE=address,undefined \
     -DRANVIER_SANITIZE_MODULES=ON -DPython_EXECUTABLE="$(command -v "$python")" >/dev/null

@@ -1,5 +1,5 @@
-// AEDAT 4: the events of one unpacked packet; the twin and the layout: ranvier/data/formats/aedat4.py.
-// Gives nothing, and takes no byte, if the packet is no sound one of pixel events or there is no room for all of it.
+// AEDAT 4: the events of one unpacked packet; the packets around them: packets.cpp. The twin and the layout:
+// ranvier/data/formats/aedat4.py.
 #if defined(RANVIER_NEEDS_AVX512)
 // Sixteen events at a time; gives how many those are.
 inline int64_t aedat4_lanes(const uint8_t* __restrict from, int64_t num, const Columns& out, Bounds& bounds) {
@@ -40,17 +40,6 @@ inline void aedat4_events(const uint8_t* __restrict from, int64_t num, const Col
     found.num = num;
 }
 
-inline Found aedat4(Bytes bytes, const int64_t*, const int64_t*, const Columns& out) {
-    Found found;
-    const Vector events = event_vector(bytes, bytes.size);
-    if (events.place < 0 || events.length > out.capacity) return found;
-    aedat4_events(bytes.data + events.place, events.length, out, found);
-    place(out, 0, events.length, 0, 0);
-    found.used = bytes.size;
-    return found;
-}
-
-// The events of a packet that is not packed, wherever they were found to lie.
 inline Found aedat4_items(Bytes bytes, const int64_t*, const int64_t*, const Columns& out) {
     Found found;
     const int64_t num = smaller(bytes.size / 16, out.capacity);

@@ -112,3 +112,28 @@ inline Found dat(Bytes bytes, const int64_t* parameters, const int64_t* state, c
     found.state[0] = value, found.state[1] = wraps;
     return found;
 }
+
+// What a counter of 32 bits does in whole records.
+inline Outline dat_outline(Bytes bytes) {
+    Outline o;
+    o.events = bytes.size / 8;
+    if (o.events == 0) return o;
+    o.marked = true;
+    o.first = little<uint32_t>(bytes.data), o.last = little<uint32_t>(bytes.data + 8 * (o.events - 1));
+    uint64_t falls = 0;
+    for (int64_t i = 1; i < o.events; ++i) {
+        const uint8_t* from = bytes.data + 8 * i;
+        const auto now = static_cast<int64_t>(little<uint64_t>(from) & 0xFFFFFFFF);
+        const auto before = static_cast<int64_t>(little<uint64_t>(from - 8) & 0xFFFFFFFF);
+        falls += static_cast<uint64_t>(now - before + HALF_32) >> 63;
+    }
+    o.falls = static_cast<int64_t>(falls);
+    return o;
+}
+
+inline int64_t dat_follow(const Outline& o, int64_t* state) {
+    if (!o.marked) return 0;
+    state[1] += (o.first - state[0] < -HALF_32) + o.falls;
+    state[0] = o.last;
+    return o.events;
+}

@@ -48,11 +48,26 @@ struct Found {
 
 using Decode = Found (*)(Bytes bytes, const int64_t* parameters, const int64_t* state, const Columns& out);
 
+// What whole records do to a decoder that comes to them, seen without knowing its state: how many events they hold, how
+// many of these lie before the first mark of the counter, that mark, the last one, and how often it wraps in between.
+struct Outline {
+    int64_t events = 0, early = 0, first = 0, last = 0, falls = 0;
+    bool marked = false;
+};
+
+// How a stretch is cut into parts that are decoded at once. A record is at most one event.
+struct Parts {
+    int64_t record;  // bytes
+    Outline (*outline)(Bytes bytes);
+    int64_t (*follow)(const Outline& outline, int64_t* state);  // takes the state past them; gives the number of events
+};
+
 // The decoders as compiled for one instruction set.
 struct Decoders {
     const char* name;
     bool (*usable)();
-    Decode evt2, evt21, evt3, dat, aedat2, aedat3, aedat4, aedat4_items, nmnist_bin, es;
+    Decode evt2, evt21, evt3, dat, aedat2, aedat3, aedat4_items, nmnist_bin, es;
+    Parts evt2_parts, dat_parts, nmnist_bin_parts;
     Bounds (*bounds)(const Columns& columns, int64_t num);
 };
 
@@ -61,11 +76,11 @@ extern const Decoders DECODERS_BASELINE;
 extern const Decoders DECODERS_AVX2, DECODERS_AVX512;
 #endif
 
-// Where the vector of pixel events of an unpacked AEDAT 4 packet of `size` bytes lies, of which the first are given.
+// Where the vector of an unpacked AEDAT 4 packet of `size` bytes lies, of which the first are given.
 struct Vector {
-    int64_t place = -1;  // -1: no sound packet of pixel events, or the bytes given do not tell
+    int64_t place = -1;  // -1: no sound packet of this kind, or the bytes given do not tell
     int64_t length = 0;
 };
-Vector event_vector(Bytes begin, int64_t size);
+Vector vector_in(Bytes begin, int64_t size, const char* kind, int64_t item);
 
 }  // namespace ranvier::formats

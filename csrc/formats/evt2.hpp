@@ -142,3 +142,53 @@ inline Found evt2(Bytes bytes, const int64_t*, const int64_t* state, const Colum
     found.state[0] = s.high, found.state[1] = s.wraps;
     return found;
 }
+
+inline void evt2_mark(Outline& o, uint32_t word, int64_t events_before) {
+    if (word >> 28 != 8) return;
+    const int64_t value = word & 0xFFFFFFF;
+    if (o.marked) {
+        o.falls += value - o.last < -HIGH_HALF;
+    } else {
+        o.marked = true, o.first = value, o.early = events_before;
+    }
+    o.last = value;
+}
+
+inline Outline evt2_outline(Bytes bytes) {
+    Outline o;
+    const int64_t words = bytes.size / 4;
+    for (int64_t i = 0; i < words; i += 16) {
+        const int64_t num = smaller(16, words - i);
+        const uint8_t* from = bytes.data + 4 * i;
+#if defined(RANVIER_NEEDS_AVX512)
+        const __m512i word = _mm512_maskz_loadu_epi32(static_cast<__mmask16>((1u << num) - 1), from);
+        uint32_t others = _mm512_cmpgt_epu32_mask(word, _mm512_set1_epi32(0x1FFFFFFF));
+#else
+        uint32_t others = 0;
+        if (num == 16) {
+            for (int k = 0; k < 16; ++k) others |= little<uint32_t>(from + 4 * k);
+            others = others >> 29 == 0 ? 0 : 0xFFFF;
+        } else {
+            others = (1u << num) - 1;
+        }
+        for (int k = 0; k < num && others != 0; ++k) others &= ~(static_cast<uint32_t>(little<uint32_t>(from + 4 * k) >> 29 == 0) << k);
+#endif
+        const uint32_t all = others;
+        for (; others != 0; others &= others - 1) {
+            const int k = __builtin_ctz(others);
+            evt2_mark(o, little<uint32_t>(from + 4 * k), o.events + k - __builtin_popcount(all & ((1u << k) - 1)));
+        }
+        o.events += num - __builtin_popcount(all);
+    }
+    if (!o.marked) o.early = o.events;
+    return o;
+}
+
+inline int64_t evt2_follow(const Outline& o, int64_t* state) {
+    const bool timed = state[0] >= 0;
+    if (o.marked) {
+        state[1] += (o.first - state[0] < -HIGH_HALF) + o.falls;
+        state[0] = o.last;
+    }
+    return timed ? o.events : o.events - o.early;
+}

@@ -1,4 +1,4 @@
-// The few steps of FlatBuffers that lead to the events of an AEDAT 4 packet, each checked against the bytes that are
+// The few steps of FlatBuffers that lead to the vector of an AEDAT 4 packet, each checked against the bytes that are
 // there; the twin: ranvier/data/formats/flatbuffer.py.
 #include "decode.hpp"
 
@@ -12,15 +12,13 @@ bool get(Bytes b, int64_t at, T& value) {
     return true;
 }
 
-constexpr int64_t ITEM = 16;
-
 }  // namespace
 
-Vector event_vector(Bytes b, int64_t size_of_packet) {
+Vector vector_in(Bytes b, int64_t size_of_packet, const char* kind, int64_t item) {
     uint32_t root = 0, offset = 0, length = 0;
     int32_t back = 0;
     uint16_t size = 0, field = 0;
-    if (b.size < 12 || std::memcmp(b.data + 8, "EVTS", 4) != 0 || !get(b, 4, root)) return {};
+    if (b.size < 12 || std::memcmp(b.data + 8, kind, 4) != 0 || !get(b, 4, root)) return {};
     const int64_t table = 4 + int64_t{root};
     if (!get(b, table, back)) return {};
     const int64_t vtable = table - back;
@@ -30,7 +28,7 @@ Vector event_vector(Bytes b, int64_t size_of_packet) {
     if (field == 0) return {0, 0};
     if (!get(b, table + field, offset)) return {};
     const int64_t vector = table + field + int64_t{offset};
-    if (!get(b, vector, length) || vector + 4 + int64_t{length} * ITEM > size_of_packet) return {};
+    if (!get(b, vector, length) || vector + 4 + int64_t{length} * item > size_of_packet) return {};
     return {vector + 4, length};
 }
 

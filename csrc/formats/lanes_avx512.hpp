@@ -23,6 +23,12 @@ struct Lanes {
         _mm_storeu_si128(reinterpret_cast<__m128i*>(pen.polarity + n), e.polarity);
     }
 
+    static void put_overlapping(int16_t* to, __m256i e) {
+        const __m128i low = _mm256_castsi256_si128(e), high = _mm256_extracti128_si256(e, 1);
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(to), low);
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 7), _mm_alignr_epi8(high, low, 14));
+    }
+
     void widen_some(const Sixteen& e, __mmask16 there) {
         x_low = _mm256_mask_min_epi16(x_low, there, x_low, e.x), x_high = _mm256_mask_max_epi16(x_high, there, x_high, e.x);
         y_low = _mm256_mask_min_epi16(y_low, there, y_low, e.y), y_high = _mm256_mask_max_epi16(y_high, there, y_high, e.y);
@@ -39,11 +45,16 @@ struct Lanes {
         p_high = _mm_max_epu8(p_high, e.polarity);
     }
 
-    // The first fifteen; there is room for one more, and something is written there.
+    // The first fifteen, by stores that overlap: behind them may lie what another thread writes.
     void put_fifteen(const Pen& pen, int64_t n, const Sixteen& e) {
         constexpr __mmask16 there = 0x7FFF;
         const __m512i last = before;
-        put_columns(pen, n, e);
+        _mm512_storeu_si512(pen.t + n, e.t0);
+        _mm512_mask_storeu_epi64(pen.t + n + 8, 0x7F, e.t1);
+        put_overlapping(pen.x + n, e.x);
+        put_overlapping(pen.y + n, e.y);
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(pen.polarity + n), e.polarity);
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(pen.polarity + n + 7), _mm_srli_si128(e.polarity, 7));
         falls |= _mm512_cmplt_epi64_mask(e.t0, _mm512_alignr_epi64(e.t0, last, 7));
         falls |= 0x7F & _mm512_cmplt_epi64_mask(e.t1, _mm512_alignr_epi64(e.t1, e.t0, 7));
         before = _mm512_alignr_epi64(e.t1, e.t1, 7);  // its last lane is the seventh

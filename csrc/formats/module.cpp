@@ -7,14 +7,13 @@
 #include <nanobind/stl/vector.h>
 
 #include <array>
-#include <memory>
+#include <cerrno>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "decode.hpp"
-#include "walk.hpp"
+#include "kinds.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -29,20 +28,6 @@ using Numbers = std::vector<int64_t>;
     throw std::invalid_argument(name + ": expected " + expected + ", got " + got);
 }
 
-const std::vector<const Decoders*>& variants() {
-    static const std::vector<const Decoders*> usable = [] {
-        std::vector<const Decoders*> found;
-#ifdef RANVIER_X86
-        for (const Decoders* d : {&DECODERS_AVX512, &DECODERS_AVX2}) {
-            if (d->usable()) found.push_back(d);
-        }
-#endif
-        found.push_back(&DECODERS_BASELINE);
-        return found;
-    }();
-    return usable;
-}
-
 const Decoders& variant(const std::optional<std::string>& name) {
     if (!name) return *variants().front();
     for (const Decoders* d : variants()) {
@@ -51,15 +36,10 @@ const Decoders& variant(const std::optional<std::string>& name) {
     refuse("variant", "one of variants()", *name);
 }
 
-Decode decoder(const Decoders& all, const std::string& name) {
-    const std::pair<const char*, Decode> named[] = {
-        {"evt2", all.evt2},     {"evt21", all.evt21},   {"evt3", all.evt3},   {"dat", all.dat},
-        {"aedat2", all.aedat2}, {"aedat3", all.aedat3}, {"aedat4", all.aedat4}, {"aedat4_items", all.aedat4_items}, {"nmnist_bin", all.nmnist_bin},
-        {"es", all.es}};
-    for (const auto& [known, decode] : named) {
-        if (name == known) return decode;
-    }
-    refuse("format", "a format with a compiled decoder", name);
+const Kind& kind(const std::string& name) {
+    const Kind* found = kind_named(name);
+    if (found == nullptr) refuse("format", "a format with a compiled decoder", name);
+    return *found;
 }
 
 constexpr size_t EVENT = 8 + 2 + 2 + 1, PLACED = EVENT + 4;  // bytes
@@ -98,42 +78,55 @@ Bytes bytes_of(nb::handle data) {
     return {held.data(), static_cast<int64_t>(held.size())};
 }
 
-Found decode(const std::string& format, nb::object data, int64_t skip, const Numbers& parameters, const Numbers& state,
-             const Block& block, int64_t capacity, int64_t start, bool places, const std::optional<std::string>& name) {
-    const Bytes all = bytes_of(data);
-    const int64_t size = all.size;
-    if (skip < 0 || skip > size || size - skip > UINT32_MAX) refuse("data", "less than 4 GiB", std::to_string(size));
-    const Bytes bytes{all.data + skip, size - skip};
-    const Columns out = columns(block, capacity, start, places);
-    const auto numbers = padded<NUM_PARAMETERS>("parameters", parameters);
-    const auto states = padded<NUM_STATES>("state", state);
-    const Decode run = decoder(variant(name), format);
-    const nb::gil_scoped_release release;
-    return run(bytes, numbers.data(), states.data(), out);
-}
+// Where events go, and how; the same for bytes and for files.
+struct Call {
+    const Kind& format;
+    const Decoders& all;
+    const std::array<int64_t, NUM_PARAMETERS> parameters;
+    const std::array<int64_t, NUM_STATES> state;
+    const Columns out;
+    const Company company;
 
-#if defined(RANVIER_PREAD)
-Found decode_file(const std::string& format, int file, int64_t at, int64_t size, const Numbers& parameters, const Numbers& state,
-                  const Block& block, int64_t capacity, int64_t start, const std::optional<std::string>& name) {
-    if (at < 0 || size < 0 || size > UINT32_MAX) refuse("size", "less than 4 GiB", std::to_string(size));
-    const Columns out = columns(block, capacity, start, false);
-    const auto numbers = padded<NUM_PARAMETERS>("parameters", parameters);
-    const auto states = padded<NUM_STATES>("state", state);
-    const Decode run = decoder(variant(name), format);
-    static thread_local const std::unique_ptr<uint8_t[]> piece(new uint8_t[PIECE + 2 * PAGE]);
-    uint8_t* aligned = piece.get() + (PAGE - reinterpret_cast<uintptr_t>(piece.get()) % PAGE);
-    int error = 0;
-    Found found;
-    {
-        const nb::gil_scoped_release release;
-        found = walk_file(run, file, at, size, numbers.data(), states.data(), out, aligned, error);
-    }
-    if (error != 0) {
+    Found run(const Source& source) const {
+        int error = 0;
+        Found found;
+        {
+            const nb::gil_scoped_release release;
+            found = formats::run(format, all, source, parameters.data(), state.data(), out, company, error);
+        }
+        if (error == 0) return found;
         errno = error;
         PyErr_SetFromErrno(PyExc_OSError);
         throw nb::python_error();
     }
-    return found;
+};
+
+Company company(int threads, int64_t piece, int64_t size) {
+    if (threads < 1) refuse("threads", "one at least", std::to_string(threads));
+    if (piece < 0 || (piece > 0 && size / piece > 1 << 20)) refuse("piece", "a millionth of the bytes at least", std::to_string(piece));
+    return {threads, piece};
+}
+
+Found decode(const std::string& format, nb::object data, int64_t skip, const Numbers& parameters, const Numbers& state,
+             const Block& block, int64_t capacity, int64_t start, bool places, int threads, int64_t piece,
+             const std::optional<std::string>& name) {
+    const Bytes all = bytes_of(data);
+    const int64_t size = all.size;
+    if (skip < 0 || skip > size || size - skip > UINT32_MAX) refuse("data", "less than 4 GiB", std::to_string(size));
+    const Call call{kind(format), variant(name), padded<NUM_PARAMETERS>("parameters", parameters), padded<NUM_STATES>("state", state),
+                    columns(block, capacity, start, places), company(threads, piece, size)};
+    // Never null: that would be a file.
+    static const uint8_t none = 0;
+    return call.run({size == skip ? &none : all.data + skip, -1, 0, size - skip});
+}
+
+#if defined(RANVIER_FILES)
+Found decode_file(const std::string& format, int file, int64_t at, int64_t size, const Numbers& parameters, const Numbers& state,
+                  const Block& block, int64_t capacity, int64_t start, int threads, int64_t piece, const std::optional<std::string>& name) {
+    if (at < 0 || size < 0 || size > UINT32_MAX) refuse("size", "less than 4 GiB", std::to_string(size));
+    const Call call{kind(format), variant(name), padded<NUM_PARAMETERS>("parameters", parameters), padded<NUM_STATES>("state", state),
+                    columns(block, capacity, start, false), company(threads, piece, size)};
+    return call.run({nullptr, file, at, size});
 }
 #endif
 
@@ -164,15 +157,9 @@ NB_MODULE(_decoders, m) {
         return names;
     });
     m.def("decode", &decode, "format"_a, "data"_a, "skip"_a, "parameters"_a, "state"_a, "block"_a, "capacity"_a,
-          "start"_a, "places"_a, "variant"_a.none());
-#if defined(RANVIER_PREAD)
+          "start"_a, "places"_a, "threads"_a, "piece"_a, "variant"_a.none());
+#if defined(RANVIER_FILES)
     m.def("decode_file", &decode_file, "format"_a, "file"_a, "at"_a, "size"_a, "parameters"_a, "state"_a, "block"_a, "capacity"_a,
-          "start"_a, "variant"_a.none());
+          "start"_a, "threads"_a, "piece"_a, "variant"_a.none());
 #endif
-    m.def("event_vector", [](nb::object data, int64_t size) {
-        const Bytes all = bytes_of(data);
-        if (size < all.size) refuse("size", "that of a packet which begins so", std::to_string(size));
-        const Vector found = event_vector(all, size);
-        return nb::make_tuple(found.place, found.length);
-    }, "begin"_a, "size"_a);
 }

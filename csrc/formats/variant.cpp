@@ -42,6 +42,7 @@ bool usable() {
 }  // namespace
 
 extern const Decoders RANVIER_VARIANT;
-const Decoders RANVIER_VARIANT = {RANVIER_VARIANT_NAME, usable, evt2, evt21, evt3, dat, aedat2, aedat3, aedat4, aedat4_items, nmnist_bin, es, bounds};
+const Decoders RANVIER_VARIANT = {RANVIER_VARIANT_NAME, usable, evt2, evt21, evt3, dat, aedat2, aedat3, aedat4_items, nmnist_bin, es,
+                                  {4, evt2_outline, evt2_follow}, {8, dat_outline, dat_follow}, {5, nmnist_outline, nmnist_follow}, bounds};
 
 }  // namespace ranvier::formats

@@ -35,11 +35,12 @@ _NAMES = {b"FRME": "frames", b"IMUS": "imu samples", b"TRIG": "triggers", b"EVTS
 _ENOUGH = 1 << 18  # events a chunk
 _MAX_HEADER = 4 << 20
 _PACKET_EVENTS = 1 << 15
-_BEGIN = 1 << 10  # bytes in which a packet tells where its events lie
+_STREAMS = 63  # of which the compiled decoder is told those of frames
 _OTHER = 4  # bytes of an item of a vector of tables: an offset
 
 
-_Read = Callable[[Any, int, Gathered], None]  # the bytes of a packet, and where it lies
+_Read = Callable[[bytes, int, Gathered], None]  # the bytes of a packet, and where it lies
+_Run = Callable[[Any, int, int, Gathered], int]
 
 
 class _Layout(NamedTuple):
@@ -93,7 +94,7 @@ def open_(path: Path) -> ByteReader:
         decode=partial(decode, layout=layout),
         compiled=native.given(partial(decode_compiled, layout=layout)),
         as_array=True,
-        as_stretch=code == 0,  # what is packed is read by the libraries
+        as_stretch=True,
         start=mark,
         size=sensor,
         metadata=facts,
@@ -129,45 +130,68 @@ def decode(data: bytes, at: int, end: int, state: bool, *, layout: _Layout) -> D
 def decode_compiled(
     data: bytes | Stretch, at: int, end: int, state: bool, room: native.Room | None = None, *, layout: _Layout
 ) -> Decoded:
-    """Do what ``decode`` does; the events of packets in C++."""
-    gathered, packets = Gathered(), _Packets()
-    used, state, need = _walk(data, at, end, state, layout, gathered, packets.read)
-    room, start = native.room(room, gathered.num)
-    for plain, here in packets.found:
-        if not isinstance(plain, Stretch):
-            room.decode("aedat4", plain, here, ())
-        elif room.decode("aedat4_items", plain, here, ()).used < len(plain):
-            raise plain.changed()
+    """Do what ``decode`` does; sound packets, many at once, in C++."""
+    gathered = Gathered()
+    room, start = native.room(room, min(len(data) // 8, _ENOUGH))
+    packets = _Packets(layout, room)
+    used, state, need = _walk(data, at, end, state, layout, gathered, packets.read, packets.run)
     return Decoded(gathered.chunk()._replace(columns=room.columns(start)), used, state, need)
 
 
 class _Packets:
-    """The unpacked packets of pixel events of one call, and where each lies."""
+    """Puts the events of packets where there is room for them."""
 
-    def __init__(self) -> None:
-        self.found: list[tuple[bytes | Stretch, int]] = []
+    def __init__(self, layout: _Layout, room: native.Room) -> None:
+        self._stop, self._room = layout.stop, room
+        self._frames = sum(
+            1 << stream for stream, kind in layout.kinds.items() if kind == b"FRME" and stream < _STREAMS
+        )
 
-    def read(self, plain: bytes | Stretch, here: int, gathered: Gathered) -> None:
-        """Note a packet of pixel events; the twin reads any other."""
-        if isinstance(plain, Stretch):  # its events may stay where they are
-            place, length = native.event_vector(plain[:_BEGIN], len(plain))
-            if place > 0:
-                gathered.num += length
-                self.found.append((plain.part(place, length * _EVENT.itemsize), here))
-                return
-            plain = bytes(plain)
-        place, length = native.event_vector(plain, len(plain))
-        if place < 0:
+    def run(self, data: Any, used: int, at: int, gathered: Gathered) -> int:
+        """Decode packets up to the first that is not sound, or not told apart in C++: how many bytes they take."""
+        took = 0
+        while used + took < len(data) and gathered.num < _ENOUGH:
+            here = at + used + took
+            parameters = (self._stop - here, _ENOUGH - gathered.num, self._frames)
+            if isinstance(data, Stretch):
+                rest = data.part(used + took, len(data) - used - took)
+                found = self._room.decode("aedat4", rest, here, (), parameters)
+            else:
+                found = self._room.decode("aedat4", data, here, (), parameters, skip=used + took)
+            took += found.used
+            gathered.num += found.num
+            for name, count in zip(("frames", "imu samples", "triggers"), found.kinds, strict=False):
+                gathered.count(name, count)
+            if not (more := found.state[0]):
+                break
+            self._room.more(more)
+        return took
+
+    def read(self, plain: bytes, here: int, gathered: Gathered) -> None:
+        """Read an unpacked packet that was left to the twin."""
+        if plain[8:12] != b"EVTS":
             _read(plain, here, gathered)
             return
+        place, length = _vector(plain, _EVENT.itemsize)
+        self._room.more(length)
+        self._room.decode("aedat4_items", plain[place : place + length * _EVENT.itemsize], here, ())
         gathered.num += length
-        self.found.append((plain, here))
 
 
 def _walk(
-    data: Any, at: int, end: int, state: bool, layout: _Layout, gathered: Gathered, read: _Read
+    data: Any,
+    at: int,
+    end: int,
+    state: bool,
+    layout: _Layout,
+    gathered: Gathered,
+    read: _Read,
+    run: _Run | None = None,
 ) -> tuple[int, bool, int]:
-    """Go through packets: how many bytes were taken, the state, how many bytes are needed."""
+    """Go through packets: how many bytes were taken, the state, how many bytes are needed.
+
+    Args: read: takes an unpacked packet. run: takes packets as long as these are sound; what it leaves is looked at.
+    """
     used, need = 0, 0
     while used < len(data) and gathered.num < _ENOUGH:
         if at + used >= layout.stop:
@@ -178,6 +202,9 @@ def _walk(
             data = bytes(data)  # once: of bytes it is the same object
             took, state = _search(data, used, at, layout.stop, gathered)
             need = 0
+        elif run is not None and (took := run(data, used, at, gathered)):
+            used += took
+            continue
         else:
             took, state, need = _packet(data, used, at, layout, gathered, read)
         if not took and state == searching:
@@ -216,8 +243,6 @@ def _packet(data: Any, used: int, at: int, layout: _Layout, gathered: Gathered, 
     try:
         if bytes(data[skip : skip + 4]) in (unpack.LZ4, unpack.ZSTD):
             read(unpack.unpack(bytes(data[skip : skip + length])), here, gathered)
-        elif isinstance(data, Stretch):
-            read(data.part(skip, length), here, gathered)
         else:
             read(bytes(data[skip : skip + length]), here, gathered)
     except (flatbuffer.Broken, unpack.Refused) as error:
@@ -234,9 +259,7 @@ def _read(plain: bytes, here: int, gathered: Gathered) -> None:
     if kind == b"FRME":
         gathered.count("frames", 1)
         return
-    table = flatbuffer.root(plain, 4)
-    item = _EVENT.itemsize if kind == b"EVTS" else _OTHER
-    place, length = flatbuffer.vector(plain, flatbuffer.field(plain, table, 0), item)
+    place, length = _vector(plain, _EVENT.itemsize if kind == b"EVTS" else _OTHER)
     if kind != b"EVTS":
         gathered.count(_NAMES[kind], length)
         return
@@ -244,6 +267,10 @@ def _read(plain: bytes, here: int, gathered: Gathered) -> None:
     columns = events["t"].astype(np.int64), events["x"].copy(), events["y"].copy(), events["on"].copy()
     gathered.columns.append(Columns(*columns, np.broadcast_to(np.int64(here), length)))
     gathered.num += length
+
+
+def _vector(plain: bytes, item: int) -> tuple[int, int]:
+    return flatbuffer.vector(plain, flatbuffer.field(plain, flatbuffer.root(plain, 4), 0), item)
 
 
 def _search(data: bytes, used: int, at: int, stop: int, gathered: Gathered) -> tuple[int, bool]:

@@ -33,25 +33,19 @@ def given(compiled: Compiled) -> Compiled | None:
     return None if absence() is not None else compiled
 
 
-def event_vector(begin: bytes, size: int) -> tuple[int, int]:
-    """Find the events of an unpacked AEDAT 4 packet of ``size`` bytes by its first ones.
-
-    Returns: their first byte and their number; (-1, 0) if it is no sound one, or these bytes do not tell.
-    """
-    found: tuple[int, int] = EXTENSION.module("event_vector").event_vector(begin, size)
-    return found
-
-
 class Room:
     """Room for the events of some calls of compiled decoders, side by side in one block of memory.
 
-    Args: capacity: how many events there is room for, at least. variant: the instruction set, for tests; the best one
-        by default.
+    Args: capacity: how many events there is room for, at least. The others are for tests: the instruction set, by
+        default the best one; the number of threads, by default torch's; the bytes that a thread takes at once, by
+        default 256 KiB where a file is long enough to be worth a second thread.
     """
 
-    def __init__(self, capacity: int, *, variant: str | None = None) -> None:
+    def __init__(
+        self, capacity: int, *, variant: str | None = None, threads: int | None = None, piece: int = 0
+    ) -> None:
         self._module = EXTENSION.module("decode")
-        self._variant = variant
+        self._variant, self._threads, self._piece = variant, threads, piece
         self._take(capacity)
         self.num = 0
         self._calls: list[Callable[[], NDArray[np.int64]]] = []
@@ -96,11 +90,12 @@ class Room:
     ) -> Any:
         """Decode the bytes from ``skip`` on, which lie at byte ``at`` of the file; give what was found."""
         call = (name, data, skip, parameters, state)
+        how = (self._threads or torch.get_num_threads(), self._piece, self._variant)
         if isinstance(data, Stretch):
             where = (name, data.file, data.at, len(data), parameters, state)
-            found = self._module.decode_file(*where, self._block, self.capacity, self.num, self._variant)
+            found = self._module.decode_file(*where, self._block, self.capacity, self.num, *how)
         else:
-            found = self._module.decode(*call, self._block, self.capacity, self.num, False, self._variant)
+            found = self._module.decode(*call, self._block, self.capacity, self.num, False, *how)
         if found.num:
             bounds = Bounds(*found.bounds)
             self._bounds = bounds if self._bounds is None else _joined(self._bounds, bounds)
@@ -129,7 +124,7 @@ class Room:
         block = _block(capacity, _PLACED)
         name, data, *others = call
         given = bytes(data) if isinstance(data, Stretch) else data
-        found = self._module.decode(name, given, *others, block, capacity, 0, True, self._variant)
+        found = self._module.decode(name, given, *others, block, capacity, 0, True, 1, 0, self._variant)
         if found.num < num:
             raise data.changed()  # decoding the same bytes twice gives the same
         return at + block[_EVENT * capacity :].view(np.uint32)[:num].astype(np.int64)
@@ -149,7 +144,7 @@ def at_once(
     """Decode small data whole: the columns and their bounds, those of a pixel (0, 0) if there are no events."""
     capacity = -(-capacity // 8) * 8
     block = _block(capacity, _EVENT)
-    found = EXTENSION.module("decode").decode(name, bytes(data), 0, (), state, block, capacity, 0, False, None)
+    found = EXTENSION.module("decode").decode(name, bytes(data), 0, (), state, block, capacity, 0, False, 1, 0, None)
     return _columns(block, capacity, 0, found.num), Bounds(*found.bounds)
 
 

@@ -1,11 +1,12 @@
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ranvier.core.errors import EventFormatError, MissingExtraError, ShapeError
 from ranvier.data import Events, open_events
-from ranvier.data.formats import aedat2, aedat3, aedat4, unpack
+from ranvier.data.formats import aedat2, aedat3, aedat4, native, unpack
 from tests.data.formats.battery import same, some_events
 
 
@@ -128,7 +129,11 @@ def test_aedat4_a_packet_that_would_fill_the_memory_is_refused(tmp_path):
 
 
 def test_aedat4_without_its_library_says_what_to_install(tmp_path, monkeypatch):
-    aedat4.write(tmp_path / "a", some_events(10), compression="lz4")
+    made = some_events(10)
+    aedat4.write(tmp_path / "a", made, compression="zstd")
+    aedat4.write(tmp_path / "b", made, compression="lz4")
+    twin = open_events(tmp_path / "b")
+    twin = replace(twin, reader=replace(twin.reader, compiled=None))
 
     def absent(name):
         raise ImportError(name)
@@ -136,9 +141,13 @@ def test_aedat4_without_its_library_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(unpack, "import_module", absent)
     with pytest.raises(
         MissingExtraError,
-        match=r"expected the package lz4, got none. pip install lz4, or pip install 'ranvier\[events\]'",
+        match=r"expected the package zstandard, got none. pip install zstandard, or pip install 'ranvier\[events\]'",
     ):
         open_events(tmp_path / "a").read()
+    with pytest.raises(MissingExtraError, match="expected the package lz4, got none"):
+        twin.read()
+    if native.absence() is None:  # which unpacks what is sound by itself
+        assert same(open_events(tmp_path / "b").read(), made)
 
 
 def test_aedat4_an_index_table_is_no_packet_and_a_missing_one_is_told(tmp_path):

@@ -213,9 +213,9 @@ def test_real_recordings_are_the_same(file, name, tmp_path):
 def test_a_block_without_room_is_refused():
     module = native.EXTENSION.module("test")
     with pytest.raises(ValueError, match=r"block: expected room for a multiple of 8 events, got 100 bytes for 8"):
-        module.decode("dat", bytes(64), 0, [2], [0, 0], np.zeros(100, np.uint8), 8, 0, False, None)
+        module.decode("dat", bytes(64), 0, [2], [0, 0], np.zeros(100, np.uint8), 8, 0, False, 1, 0, None)
     with pytest.raises(ValueError, match=r"format: expected a format with a compiled decoder, got dot"):
-        module.decode("dot", bytes(64), 0, [2], [0, 0], np.zeros(208, np.uint8), 8, 0, False, None)
+        module.decode("dot", bytes(64), 0, [2], [0, 0], np.zeros(208, np.uint8), 8, 0, False, 1, 0, None)
 
 
 def test_the_state_that_a_compiled_decoder_gives_is_the_twins_type(tmp_path):
