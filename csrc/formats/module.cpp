@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "../team.hpp"
 #include "kinds.hpp"
 
 namespace nb = nanobind;
@@ -140,6 +141,7 @@ nb::tuple told(const Bounds& b) {
 NB_MODULE(_decoders, m) {
     using namespace ranvier::formats;
     nb::set_leak_warnings(false);  // Python ends before its caches of codes do
+    m.def("forget_team", &ranvier::forget_team, "Use no thread of torch any more, as in a child of a process that ran it.");
     nb::class_<Found>(m, "Found")
         .def_ro("num", &Found::num)
         .def_ro("used", &Found::used)

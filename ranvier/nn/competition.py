@@ -51,8 +51,9 @@ class Competition(Stateful):
     such as ``TripletSTDP`` change them, gradients do not.
 
     Args: weight_GMN: >= 0. delay_GMN: int64 steps from 0. dt: ms. excite, inhibit: weights, over the leak's
-        conductance. excitatory, inhibitory: the neurons.
-    Attributes: weight, delay: as given. theta: (G, M) mV, how far each threshold stands above v_th at rest.
+        conductance. excitatory, inhibitory: the neurons, with the state of ``ConductanceLIF``.
+    Attributes: weight, delay: copies of those given; all is computed in the weights' type.
+        theta: (G, M) mV, how far each threshold stands above v_th at rest.
     Raises: ShapeError, ConfigError.
     """
 
@@ -76,8 +77,11 @@ class Competition(Stateful):
         self.excitatory, self.inhibitory = excitatory, inhibitory
         self.excitatory_plan, self.inhibitory_plan = plan(excitatory, dt=dt), plan(inhibitory, dt=dt)
         self.longest = int(delay_GMN.max()) if delay_GMN.numel() else 0
-        self.register_buffer("weight", weight_GMN)
-        self.register_buffer("delay", delay_GMN)
+        for name, neuron in (("excitatory", excitatory), ("inhibitory", inhibitory)):
+            if neuron.State._fields != ConductanceLIF.State._fields:
+                raise ConfigError(f"Competition.{name}", expected="a ConductanceLIF", got=type(neuron).__name__)
+        self.register_buffer("weight", weight_GMN.clone(memory_format=torch.contiguous_format))
+        self.register_buffer("delay", delay_GMN.clone(memory_format=torch.contiguous_format))
         self.register_buffer("theta", weight_GMN.new_zeros(weight_GMN.shape[:2]))
 
     @property
@@ -112,7 +116,7 @@ class Competition(Stateful):
             expected = f"input spikes (T, B, {self.weight.shape[2]})"
             raise ShapeError("Competition", expected=expected, got=str(tuple(x_TB.shape)))
         state = self.start(x_TB.shape[1]) if state is None else state
-        heard_TBN = torch.cat([state.recent.transpose(0, 1), x_TB])
+        heard_TBN = torch.cat([state.recent.transpose(0, 1), x_TB.to(self.weight.dtype)])
         # How many spikes there are decides shapes in the sparse sum, which a compiled graph cannot follow.
         compiling = torch.compiler.is_compiling()
         current_TBGM = self.currents(heard_TBN) if compiling else self.sparse_currents(heard_TBN)
@@ -152,11 +156,11 @@ class Competition(Stateful):
         groups, members, inputs = self.weight.shape
         lags = self.longest + 1
         table = torch.zeros(inputs, lags, groups * members, dtype=self.weight.dtype, device=self.weight.device)
-        flat_NJ = self.weight.reshape(-1, inputs).T
-        table.scatter_(1, self.delay.reshape(-1, inputs).T[:, None], flat_NJ[:, None].contiguous())
+        flat_NJ = self.weight.flatten(0, 1).T
+        table.scatter_(1, self.delay.flatten(0, 1).T[:, None], flat_NJ[:, None].contiguous())
         steps, batch = len(heard_TBN) - self.longest, heard_TBN.shape[1]
         now_TBNL = torch.stack([heard_TBN[lags - 1 - lag :][:steps] for lag in range(lags)], -1)
-        rows = now_TBNL.reshape(steps * batch, -1)
+        rows = now_TBNL.reshape(steps * batch, inputs * lags)
         fired = rows != 0
         found, values = fired.nonzero()[:, 1], rows[fired]
         offsets = pad(fired.sum(1).cumsum(0), (1, 0))[:-1]

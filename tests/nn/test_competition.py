@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ranvier.core.errors import ConfigError, ShapeError, StateError
+from ranvier.neurons import LIF
 from ranvier.nn import Competition, random_delays, run
 from ranvier.nn.competition import EXCITATORY, INHIBITORY
 from ranvier.nn.stream import Stream
@@ -62,6 +63,30 @@ def test_graded_input_scales_weights_in_both_forms():
     torch.testing.assert_close(net.sparse_currents(heard), net.currents(heard))
     assert not torch.allclose(net.sparse_currents(heard), net.sparse_currents((heard != 0).to(x.dtype)))
     np.testing.assert_array_equal(run(net, graded)[0][:, 0].numpy(), twin(net, graded[:, 0].numpy()))
+
+
+def test_weights_are_its_own_whatever_their_layout():
+    weight = torch.rand(INPUTS, MEMBERS, GROUPS, generator=torch.Generator().manual_seed(0)).permute(2, 1, 0)
+    net = Competition(weight, torch.zeros(weight.shape, dtype=torch.int64))
+    assert net.weight.is_contiguous()
+    net.weight.zero_()
+    assert weight.min() < weight.max()
+
+
+def test_nothing_in_gives_nothing_out_and_numbers_are_taken_in_the_type_of_the_weights():
+    net = network()
+    assert run(net, drive(batch=0))[0].shape == (80, 0, GROUPS, MEMBERS)
+    deaf = Competition(torch.zeros(1, 2, 0), torch.zeros(1, 2, 0, dtype=torch.int64))
+    assert not run(deaf, torch.zeros(3, 2, 0))[0].any()
+    single = network(dtype=torch.float32)
+    assert torch.equal(run(single, drive())[0], run(single, drive(dtype=torch.float32))[0])
+    assert single.run(drive())[1].recent.dtype == torch.float32
+
+
+def test_neurons_of_another_kind_are_refused():
+    weight, delay = torch.ones(1, 2, 3), torch.zeros(1, 2, 3, dtype=torch.int64)
+    with pytest.raises(ConfigError, match="Competition.excitatory: expected a ConductanceLIF, got LIF"):
+        Competition(weight, delay, excitatory=LIF())
 
 
 def test_spikes_are_those_of_plain_loops():

@@ -177,7 +177,8 @@ class ByteReader:
 
         From a border of pages on: processors copy several times slower to memory that lies a few bytes off its source.
         """
-        if not self.as_array or self.compiled is None or not isinstance(file, io.BufferedReader) or num < _LARGE:
+        reused = self.as_array and self.compiled is not None and num >= _LARGE and hasattr(os, "preadv")
+        if not reused or not isinstance(file, io.BufferedReader):
             file.seek(position)
             return file.read(num)
         before = position % _PAGE

@@ -8,7 +8,7 @@ import pytest
 
 from ranvier.core.errors import DataError, RanvierError
 from ranvier.data.events import Events
-from ranvier.data.formats import aedat4, dat, evt2, native, nmnist_bin
+from ranvier.data.formats import aedat4, dat, evt2, interface, native, nmnist_bin
 from ranvier.data.formats.stretch import Stretch
 from ranvier.data.open import open_events
 from tests.data.formats.battery import mutate
@@ -46,6 +46,15 @@ def test_large_files_are_read_as_the_twin_reads_them(name, chunk, tmp_path):
     ours = told(tmp_path / "a", name, "strict", chunk, compiled=True)
     assert ours == told(tmp_path / "a", name, "strict", chunk, compiled=False)
     assert ours[0][0] == events(name).t.tolist()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_where_the_system_reads_at_no_position_large_files_are_read_all_the_same(name, tmp_path, monkeypatch):
+    MODULES[name].write(tmp_path / "a", events(name))
+    law = told(tmp_path / "a", name, "strict", 1 << 20, compiled=False)
+    monkeypatch.setattr(interface, "STRETCHES", False)
+    monkeypatch.delattr(os, "preadv")
+    assert told(tmp_path / "a", name, "strict", 1 << 20, compiled=True) == law
 
 
 @pytest.mark.parametrize("name", MODULES)
