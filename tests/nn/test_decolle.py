@@ -10,9 +10,10 @@ from ranvier.nn import decolle
 def test_it_is_the_recursion_of_the_paper():
     alpha, beta, gamma, w = 0.9, 0.8, 0.65, 0.7
     layer = nn.Linear(6, 5).double()
-    with torch.no_grad():
-        layer.weight.mul_(8)
-    s_TBN = (torch.rand(60, 3, 6, generator=torch.Generator().manual_seed(0)) < 0.3).double()
+    rng = torch.Generator().manual_seed(0)
+    nn.init.uniform_(layer.weight, -3, 3, generator=rng)
+    nn.init.uniform_(layer.bias, -0.4, 0.4, generator=rng)
+    s_TBN = (torch.rand(60, 3, 6, generator=rng) < 0.3).double()
     ours = decolle(layer, alpha=alpha, beta=beta, gamma=gamma, w=w)(s_TBN).detach().numpy()
     weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
     q, p, r, s = np.zeros((3, 6)), np.zeros((3, 6)), np.zeros((3, 5)), np.zeros((3, 5))
