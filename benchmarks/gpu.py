@@ -19,7 +19,8 @@ from typing import Any
 import torch
 
 from ranvier.kernels.gpu import absence, backward, forward
-from ranvier.kernels.gpu.launch import BLOCK, FORWARD_CHUNK, WARPS
+from ranvier.kernels.gpu.device import WARPS
+from ranvier.kernels.gpu.launch import BLOCK, FORWARD_CHUNK
 from ranvier.kernels.plan import Programs, plan
 from ranvier.neurons.lif import LIF
 

@@ -129,9 +129,9 @@ def _differs(executor: Literal["cpu", "gpu"]) -> bool:
 def _gpu() -> Iterator[Finding]:
     import torch
 
-    from ranvier.kernels.gpu import launch
+    from ranvier.kernels import gpu
 
-    absence = launch.absence()
+    absence = gpu.absence()
     if absence is None and torch.cuda.is_available():
         words = f"{torch.cuda.get_device_name()}, {torch.cuda.get_device_properties(0).total_memory >> 30} GiB"
         if _differs("gpu"):

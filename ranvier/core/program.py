@@ -53,6 +53,13 @@ class Program:
     inputs: tuple[str, ...]
     body: tuple[Instruction, ...]
     outputs: tuple[tuple[str, int], ...]
+    _hash: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __hash__(self) -> int:
+        """Hash once: programs are looked up at every call."""
+        if not self._hash:
+            self._hash.append(hash((self.inputs, self.body, self.outputs)))
+        return self._hash[0]
 
     def __str__(self) -> str:
         lines = ["in " + " ".join(self.inputs)]

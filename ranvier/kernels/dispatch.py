@@ -12,13 +12,13 @@ from torch import Tensor
 from ranvier.core.errors import DtypeError, ExecutorError, ShapeError, StateError, TraceError, UnknownNameError
 from ranvier.core.neuron import Neuron
 from ranvier.core.params import bind, parameters
-from ranvier.kernels import operators, reference
+from ranvier.kernels import gpu, operators, reference
 from ranvier.kernels.cpu import direct, normed, normed_operators, short
 from ranvier.kernels.cpu.normed import Norm
 from ranvier.kernels.cpu.short import inverse, memory_order
 from ranvier.kernels.evaluate import evaluate
 from ranvier.kernels.plan import Plan, Programs
-from ranvier.kernels.scan.run import matrices
+from ranvier.kernels.scan.run import checked_matrices, matrices
 from ranvier.kernels.scan.run import run as run_scan
 
 Executor = Literal["auto", "reference", "cpu", "gpu", "scan"]
@@ -73,7 +73,7 @@ def run(
         state = _direct_rest(neuron, current_TB.shape[1:], dtype)
     else:
         state = _rest(neuron, current_TB.shape[1:], dtype, current_TB.device)
-    if executor == "scan":
+    if executor == "scan" and not _scans_on_gpu(plan, current_TB):
         outputs, state = run_scan(plan.neuron, neuron, current_TB.to(dtype), state, dt=plan.dt, outputs=plan.outputs)
     elif programs is None:
         outputs, state = reference.run(neuron, current_TB.to(dtype), state, dt=plan.dt, outputs=plan.outputs)
@@ -82,6 +82,12 @@ def run(
             plan, programs, current_TB, state, values, executor, is_direct=is_direct, norm=norm
         )
     return Run({name: value.to(current_TB.dtype) for name, value in outputs.items()}, state)
+
+
+def _scans_on_gpu(plan: Plan, current_TB: Tensor) -> bool:
+    """Tell whether printed kernels scan, instead of torch's operators; refuse a step that cannot be scanned."""
+    checked_matrices(plan.neuron, plan.dt)
+    return current_TB.is_cuda and gpu.absence() is None
 
 
 def _is_plain(current_TB: Tensor) -> bool:

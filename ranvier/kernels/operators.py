@@ -15,9 +15,9 @@ from torch import Tensor
 
 from ranvier.core.errors import ExecutorError
 from ranvier.core.program import Program, parse
-from ranvier.kernels import twin
+from ranvier.kernels import gpu, twin
 from ranvier.kernels.cpu import direct, machine
-from ranvier.kernels.gpu import launch
+from ranvier.kernels.gpu import scan
 
 _parse = lru_cache(maxsize=4096)(parse)
 
@@ -25,12 +25,12 @@ _parse = lru_cache(maxsize=4096)(parse)
 def choose(device_type: str, executor: str) -> tuple[str, ModuleType, str]:
     """Choose who runs programs on a device.
 
-    Args: executor: "cpu", "gpu", "twin", or "auto".
+    Args: executor: "cpu", "gpu", "scan" (on a GPU), "twin", or "auto".
     Returns: its name, its module (with ``forward`` and ``backward`` of the meaning of ``twin``), and the reason.
     Raises: ExecutorError if the one that was asked for cannot run here.
     """
-    absence = {"cpu": machine.absence, "gpu": launch.absence}
-    modules: dict[str, ModuleType] = {"cpu": machine, "gpu": launch, "twin": twin}
+    absence = {"cpu": machine.absence, "gpu": gpu.absence, "scan": gpu.absence}
+    modules: dict[str, ModuleType] = {"cpu": machine, "gpu": gpu, "scan": scan, "twin": twin}
     if executor != "auto":
         reason = absence[executor]() if executor in absence else None
         if reason is None and executor == "cpu" and device_type != "cpu":

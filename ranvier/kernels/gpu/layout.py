@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ranvier.core.errors import FormatError
 from ranvier.core.program import ARITY, Program
@@ -32,6 +33,7 @@ class Layout:
         return names | gradients | {f"grad.{n}": f"grad_{names[n]}" for n in (*self.states, *self.outs)}
 
 
+@lru_cache(maxsize=1024)
 def layout(program: Program) -> Layout:
     """Read the layout of a forward program.
 

@@ -8,7 +8,7 @@ Form = dict[str, int] | None  # of a value: factor of each state variable, and "
 
 
 class Affine(NamedTuple):
-    """A step as matrices: a program from ``current`` and ``param.*`` to ``A.ROW.COLUMN`` and ``b.ROW``.
+    """A step as matrices: a program from its inputs, but for the state, to ``A.ROW.COLUMN`` and ``b.ROW``.
 
     Entries of A that are 0 are left out. ``varies`` tells whether A depends on the current.
     """
@@ -17,18 +17,19 @@ class Affine(NamedTuple):
     varies: bool
 
 
-def affine(traced: Program) -> Affine | str:
+def affine(traced: Program, *, before: str = "state.", after: str = "state.") -> Affine | str:
     """Analyse a traced step.
 
-    Args: traced: from ``trace_step``: inputs ``state.*``, ``current``, ``param.*``.
+    Args: traced: from ``trace_step``: inputs ``state.*``, ``current``, ``param.*``; or any program with a current that
+        takes one set of variables to the next. before, after: what the names of those inputs and outputs begin with.
     Returns: its matrices; or, for a step that is not affine in its state, why not, in words.
     """
-    inputs = tuple(name for name in traced.inputs if not name.startswith("state."))
+    inputs = tuple(name for name in traced.inputs if not name.startswith(before))
     b = Builder(inputs)
     forms: list[Form] = []
     for name in traced.inputs:
-        field = name.removeprefix("state.")
-        forms.append({field: b.const(1.0)} if name.startswith("state.") else {"": inputs.index(name)})
+        field = name.removeprefix(before)
+        forms.append({field: b.const(1.0)} if name.startswith(before) else {"": inputs.index(name)})
     culprit: dict[int, str] = {}  # of each value that is not affine: the operation that made it so
     for value, i in enumerate(traced.body, start=len(traced.inputs)):
         given = [forms[a] for a in i.args]
@@ -38,9 +39,9 @@ def affine(traced: Program) -> Affine | str:
         forms.append(form)
     outputs: dict[str, int] = {}
     for name, value in traced.outputs:
-        if not name.startswith("state."):
+        if not name.startswith(after):
             continue
-        row, form = name.removeprefix("state."), forms[value]
+        row, form = name.removeprefix(after), forms[value]
         if form is None:
             return f"{name} depends on a state through {culprit[value]!r}"
         for column, factor in form.items():

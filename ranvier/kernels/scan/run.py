@@ -24,6 +24,18 @@ def matrices(neuron: Neuron, dt: float) -> Affine | str:
         return f"the step cannot be traced: {error}"
 
 
+def checked_matrices(neuron: Neuron, dt: float) -> Affine:
+    """Return the matrices of a neuron's step.
+
+    Raises: ExecutorError if the step is not affine in its state.
+    """
+    found = matrices(neuron, dt)
+    if isinstance(found, str):
+        mend = 'A reset, or an adaptation by spikes, makes it so: use reset=NoReset(), or executor="auto".'
+        raise ExecutorError('executor="scan"', expected="a step that is affine in its state", got=found, mend=mend)
+    return found
+
+
 def run(
     described: Neuron, neuron: Neuron, current_TB: Tensor, state: Any, *, dt: float, outputs: tuple[str, ...]
 ) -> tuple[dict[str, Tensor], Any]:
@@ -35,10 +47,7 @@ def run(
         comes that close to its threshold.
     Raises: ExecutorError if the step is not affine in its state.
     """
-    found = matrices(described, dt)
-    if isinstance(found, str):
-        mend = 'A reset, or an adaptation by spikes, makes it so: use reset=NoReset(), or executor="auto".'
-        raise ExecutorError('executor="scan"', expected="a step that is affine in its state", got=found, mend=mend)
+    found = checked_matrices(described, dt)
     T, shape = current_TB.shape[0], current_TB.shape[1:]
     if T == 0 or not state._fields:
         states_TB: tuple[Tensor, ...] = tuple(s.expand(0, *shape) for s in state)

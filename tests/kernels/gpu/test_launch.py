@@ -9,8 +9,9 @@ import torch
 
 from ranvier.core.errors import DtypeError, ExecutorError, MissingExtraError, ShapeError
 from ranvier.core.program import Program
-from ranvier.kernels.gpu import launch
-from ranvier.kernels.gpu.launch import absence, backward, chunk_length, forward
+from ranvier.kernels.gpu import device
+from ranvier.kernels.gpu.device import absence
+from ranvier.kernels.gpu.launch import backward, chunk_length, forward
 from ranvier.kernels.twin import Coefficient
 
 HERE = Path(__file__).parent
@@ -24,9 +25,10 @@ COEFS = [Coefficient(torch.ones(1), 1)]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
-def test_the_executor_agrees_with_the_twin_through_tritons_interpreter():
+@pytest.mark.parametrize("check", ["check_executor.py", "check_scan.py"])
+def test_the_executor_agrees_with_the_twin_through_tritons_interpreter(check: str):
     # Triton decides at its import whether kernels are interpreted, so these tests have a process of their own.
-    path = HERE / "checks" / "check_executor.py"
+    path = HERE / "checks" / check
     command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist", path]
     environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
     environment.pop("PYTEST_ADDOPTS", None)
@@ -65,7 +67,7 @@ def test_without_a_gpu_the_error_says_so(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_tensors_on_a_cpu_are_refused_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(launch, "absence", lambda: None)
+    monkeypatch.setattr(device, "absence", lambda: None)
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     with pytest.raises(ExecutorError, match="expected all tensors on one CUDA device, got cpu"):
         forward(STEP, torch.zeros(2, 3), [torch.zeros(3)], COEFS)
@@ -74,7 +76,7 @@ def test_tensors_on_a_cpu_are_refused_where_there_is_a_gpu(monkeypatch: pytest.M
 @pytest.fixture
 def interpreted(monkeypatch: pytest.MonkeyPatch):
     """Let checks pass for tensors on a CPU; nothing is launched."""
-    monkeypatch.setattr(launch, "absence", lambda: None)
+    monkeypatch.setattr(device, "absence", lambda: None)
     monkeypatch.setenv("TRITON_INTERPRET", "1")
 
 

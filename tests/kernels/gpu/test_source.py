@@ -4,7 +4,8 @@ import math
 import pytest
 
 from ranvier.core.program import ARITY, Builder, Instruction, Program, lower, parse
-from ranvier.kernels.gpu.source import EXPRESSIONS, print_backward, print_forward
+from ranvier.kernels.gpu.source import print_backward, print_forward
+from ranvier.kernels.gpu.text import EXPRESSIONS
 from ranvier.kernels.vjp import vjp
 
 

@@ -12,8 +12,12 @@ from triton.compiler import ASTSource
 
 from ranvier.core.program import ARITY, Builder, Program, lower
 from ranvier.core.surrogates.atan import ATan
-from ranvier.kernels.gpu.launch import BLOCK, FORWARD_CHUNK, WARPS, chunk_length, load
-from ranvier.kernels.gpu.source import print_backward, print_forward
+from ranvier.kernels.gpu.device import WARPS, load
+from ranvier.kernels.gpu.launch import BLOCK, FORWARD_CHUNK, chunk_length
+from ranvier.kernels.gpu.join import print_join
+from ranvier.kernels.gpu.source import print_backward, print_forward, print_turn
+from ranvier.kernels.scan.affine import Affine, affine
+from ranvier.kernels.scan.steps import grown, registers
 from ranvier.kernels.vjp import vjp
 
 
@@ -43,10 +47,12 @@ def compiled(source: str, number: str):
     kernel = load(source)
     types, attributes = {}, {}
     for place, name in enumerate(kernel.arg_names):
-        types[name] = "constexpr" if name in ("BLOCK", "DTYPE") else f"*{number}" if name.endswith("_ptr") else "i32"
+        types[name] = "constexpr" if name in ("ROWS", "BLOCK", "DTYPE") else f"*{number}" if name.endswith("_ptr") else "i32"
         if name == "N" or name.endswith("_ptr"):
             attributes[(place,)] = [["tt.divisibility", 16]]
     statics = {"BLOCK": BLOCK, "DTYPE": {"fp32": tl.float32, "fp64": tl.float64}[number]}
+    if "ROWS" in kernel.arg_names:
+        statics |= {"ROWS": 64, "BLOCK": 8}
     options = {"num_warps": WARPS, "enable_fp_fusion": False}
     return triton.compile(
         ASTSource(kernel, types, statics, attributes), target=GPUTarget("cuda", 90, 32), options=options
@@ -80,15 +86,48 @@ def test_multiplications_and_additions_are_not_fused(number: str):
         assert "fma" not in ptx
 
 
+def integrators(num_states: int) -> Program:
+    """Leaky integrators in a row that nothing resets."""
+    names = tuple(f"state.v{k}" for k in range(num_states))
+    b = Builder((*names, "current", "coef.0"))
+    value, ends = num_states, {}
+    for k, name in enumerate(names):
+        value = ends[name] = b.op("add", b.op("mul", num_states + 1, k), value)
+    return b.finish({**ends, "out.spikes": b.spike(b.op("sub", value, b.const(1.0)), ATan(), False)})
+
+
+@pytest.mark.parametrize("number", ["fp32", "fp64"])
+@pytest.mark.parametrize("num_states", [1, 2, 3])
+def test_what_a_scan_over_segments_needs_compiles_and_stays_in_registers(num_states: int, number: str, tmp_path: Path):
+    program = integrators(num_states)
+    back = vjp(program, program.inputs)
+    found = affine(back, before="grad.state.", after="grad_state.")
+    assert isinstance(found, Affine)
+    turn = grown(found, [f"v{k}" for k in range(num_states)], "map.")
+    names = registers(num_states)
+    chunk = chunk_length(1000, num_states + len(names), len(turn.body))
+    for source in (
+        print_turn(lower(program), turn, names, chunk=chunk, has_grad_out=[True]), print_join(num_states)
+    ):  # fmt: skip
+        held, stack = usage(compiled(source, number), tmp_path)
+        assert stack == 0
+        assert held <= 255
+
+
+def usage(kernel, folder: Path) -> tuple[int, int]:
+    """Return the registers that a thread holds and the bytes that it spills."""
+    (cuobjdump,) = (Path(triton.__path__[0]) / "backends" / "nvidia" / "bin").glob("cuobjdump")
+    (folder / "kernel.cubin").write_bytes(kernel.asm["cubin"])
+    command = [cuobjdump, "-res-usage", folder / "kernel.cubin"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return tuple(int(re.search(rf"{what}:(\d+)", text)[1]) for what in ("REG", "STACK"))  # type: ignore[index,return-value]
+
+
 @pytest.mark.parametrize("num_states", [1, 2, 4, 7])
 def test_chunks_stay_in_registers(num_states: int, tmp_path: Path):
-    (cuobjdump,) = (Path(triton.__path__[0]) / "backends" / "nvidia" / "bin").glob("cuobjdump")
     program = lif(num_states)
     chunk = chunk_length(1000, num_states, len(vjp(program, program.inputs).body))
     for source in both(program, chunk):
-        (tmp_path / "kernel.cubin").write_bytes(compiled(source, "fp32").asm["cubin"])
-        command = [cuobjdump, "-res-usage", tmp_path / "kernel.cubin"]
-        usage = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        registers, stack = (int(re.search(rf"{what}:(\d+)", usage)[1]) for what in ("REG", "STACK"))  # type: ignore[index]
-        assert stack == 0, usage
-        assert registers <= 128, usage  # a multiprocessor then holds 512 threads, each with its loads under way
+        held, stack = usage(compiled(source, "fp32"), tmp_path)
+        assert stack == 0
+        assert held <= 128  # a multiprocessor then holds 512 threads, each with its loads under way
