@@ -87,7 +87,7 @@ def run(
 def _scans_on_gpu(plan: Plan, current_TB: Tensor) -> bool:
     """Tell whether printed kernels scan, instead of torch's operators; refuse a step that cannot be scanned."""
     checked_matrices(plan.neuron, plan.dt)
-    return current_TB.is_cuda and gpu.absence() is None
+    return current_TB.is_cuda and (torch.compiler.is_compiling() or gpu.absence() is None)
 
 
 def _is_plain(current_TB: Tensor) -> bool:

@@ -13,7 +13,7 @@ from ranvier.core.errors import ConfigError, StateError
 from ranvier.core.surrogate import Surrogate
 from ranvier.core.surrogates.atan import ATan
 from ranvier.kernels.packed import Form, checked_form
-from ranvier.kernels.scan import window
+from ranvier.kernels.window import window
 from ranvier.nn.psn import checked_steps, computed, fire
 from ranvier.nn.sliding_psn import latest, past
 from ranvier.nn.stateful import Stateful

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ranvier.core.surrogate import Surrogate
 from ranvier.core.surrogates.atan import ATan
 from ranvier.kernels.packed import Form, checked_form
-from ranvier.kernels.scan import window
+from ranvier.kernels.window import window
 from ranvier.nn.psn import checked_steps, computed, fire
 from ranvier.nn.stateful import Stateful
 

@@ -25,7 +25,7 @@ COEFS = [Coefficient(torch.ones(1), 1)]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
-@pytest.mark.parametrize("check", ["check_executor.py", "check_scan.py"])
+@pytest.mark.parametrize("check", ["check_executor.py", "check_scan.py", "check_window.py"])
 def test_the_executor_agrees_with_the_twin_through_tritons_interpreter(check: str):
     # Triton decides at its import whether kernels are interpreted, so these tests have a process of their own.
     path = HERE / "checks" / check

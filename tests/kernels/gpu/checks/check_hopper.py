@@ -12,9 +12,10 @@ from triton.compiler import ASTSource
 
 from ranvier.core.program import ARITY, Builder, Program, lower
 from ranvier.core.surrogates.atan import ATan
+from ranvier.kernels.gpu import window, window_kernels
 from ranvier.kernels.gpu.device import WARPS, load
-from ranvier.kernels.gpu.launch import BLOCK, FORWARD_CHUNK, chunk_length
 from ranvier.kernels.gpu.join import print_join
+from ranvier.kernels.gpu.launch import BLOCK, FORWARD_CHUNK, chunk_length
 from ranvier.kernels.gpu.source import print_backward, print_forward, print_turn
 from ranvier.kernels.scan.affine import Affine, affine
 from ranvier.kernels.scan.steps import grown, registers
@@ -44,15 +45,18 @@ def everything() -> Program:
 
 
 def compiled(source: str, number: str):
-    kernel = load(source)
+    return compiled_kernel(load(source), number, {"ROWS": 64, "BLOCK": 8} if "ROWS" in source else {"BLOCK": BLOCK})
+
+
+def compiled_kernel(kernel, number: str, sizes: dict[str, int]):
     types, attributes = {}, {}
     for place, name in enumerate(kernel.arg_names):
-        types[name] = "constexpr" if name in ("ROWS", "BLOCK", "DTYPE") else f"*{number}" if name.endswith("_ptr") else "i32"
+        types[name] = (
+            "constexpr" if name in ("ROWS", "BLOCK", "DTYPE") else f"*{number}" if name.endswith("_ptr") else "i32"
+        )
         if name == "N" or name.endswith("_ptr"):
             attributes[(place,)] = [["tt.divisibility", 16]]
-    statics = {"BLOCK": BLOCK, "DTYPE": {"fp32": tl.float32, "fp64": tl.float64}[number]}
-    if "ROWS" in kernel.arg_names:
-        statics |= {"ROWS": 64, "BLOCK": 8}
+    statics = {**sizes, "DTYPE": {"fp32": tl.float32, "fp64": tl.float64}[number]}
     options = {"num_warps": WARPS, "enable_fp_fusion": False}
     return triton.compile(
         ASTSource(kernel, types, statics, attributes), target=GPUTarget("cuda", 90, 32), options=options
@@ -121,6 +125,15 @@ def usage(kernel, folder: Path) -> tuple[int, int]:
     command = [cuobjdump, "-res-usage", folder / "kernel.cubin"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return tuple(int(re.search(rf"{what}:(\d+)", text)[1]) for what in ("REG", "STACK"))  # type: ignore[index,return-value]
+
+
+@pytest.mark.parametrize("number", ["fp32", "fp64"])
+@pytest.mark.parametrize("name", ["window", "pulled", "weighed"])
+def test_windows_compile_and_stay_in_registers(name: str, number: str, tmp_path: Path):
+    sizes = {"ROWS": window.ROWS, "BLOCK": window.BLOCK}
+    held, stack = usage(compiled_kernel(getattr(window_kernels, name), number, sizes), tmp_path)
+    assert stack == 0
+    assert held <= 128
 
 
 @pytest.mark.parametrize("num_states", [1, 2, 4, 7])

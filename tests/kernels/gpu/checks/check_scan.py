@@ -104,9 +104,7 @@ def assert_same_run(program: Program, back: Program, T: int, N: int, coefs: list
     got, expected = (module.forward(program, current_TN, states, coefs) for module in (scan, twin))
     for a, b in zip([*got.outputs, *got.states], [*expected.outputs, *expected.states], strict=True):
         assert_close(a, b, rtol=1e-11, atol=1e-11)
-    pulled = [
-        module.backward(program, back, current_TN, states, coefs, grads, ends) for module in (scan, twin)
-    ]
+    pulled = [module.backward(program, back, current_TN, states, coefs, grads, ends) for module in (scan, twin)]
     ours, law = ([p.current, *p.states, *p.coefficients] for p in pulled)
     for a, b in zip(ours, law, strict=True):
         assert_close(a, b, rtol=1e-10, atol=1e-10)
@@ -198,9 +196,7 @@ def test_with_many_neurons_there_is_one_segment_and_the_bits_are_those_of_the_or
         strict=True,
     ):  # fmt: skip
         assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
-    ours, law = (
-        m.backward(found.forward, found.backward, current_TN, states, [], grads, [None]) for m in (scan, gpu)
-    )
+    ours, law = (m.backward(found.forward, found.backward, current_TN, states, [], grads, [None]) for m in (scan, gpu))
     assert torch.equal(ours.current, law.current)
 
 
@@ -241,7 +237,9 @@ def test_strided_currents_are_read_right():
 
 def test_a_step_that_is_not_affine_is_refused():
     found = programs_of(LIF())
-    with pytest.raises(ExecutorError, match=r"kernels.gpu.scan: expected a step that is affine in its state, got state.v dep"):
+    with pytest.raises(
+        ExecutorError, match=r"kernels.gpu.scan: expected a step that is affine in its state, got state.v dep"
+    ):
         scan.forward(found.forward, draw(64, 2, seed=1), [draw(2, seed=2)], [])
 
 
@@ -262,7 +260,13 @@ def test_it_is_one_operator_that_autograd_knows():
     weight_TN = draw(64, 3, seed=4)
     ours = torch.autograd.grad((spikes * weight_TN).sum() + end.sum(), [x, v])
     law = twin.backward(
-        found.forward, found.backward, x.detach(), [v.detach()], [], [weight_TN, None], [torch.ones(3, dtype=torch.float64)]
+        found.forward,
+        found.backward,
+        x.detach(),
+        [v.detach()],
+        [],
+        [weight_TN, None],
+        [torch.ones(3, dtype=torch.float64)],
     )
     assert_close(ours[0], law.current, rtol=1e-10, atol=1e-10)
     assert_close(ours[1], law.states[0], rtol=1e-10, atol=1e-10)
