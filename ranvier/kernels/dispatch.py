@@ -41,8 +41,8 @@ def run(
         plan: of the neuron. current_TB: (T, B, ...), floating. state: a State of (B, ...) tensors; None is rest.
         params: live values of the parameters that are tensors in the plan's neuron; gradients flow to them.
         executor: "auto" lets device and installation decide; the others force one, for tests and comparisons. "scan"
-            runs a step that is affine in its state (no reset) over all time steps at once, equal to rounding; auto
-            never takes it, because a spike may move.
+            runs a step that is affine in its state (no reset) over all time steps at once (on a GPU: over segments of
+            time side by side), equal to rounding; auto never takes it, because a spike may move.
         norm: done to the current (T, B, C, ...) on its way in, where ``can_normalise`` says so.
     Returns: the outputs that the plan names and the final state. Inputs of 16 bits are computed in float32; their
         outputs have the input's type, their state stays in float32.

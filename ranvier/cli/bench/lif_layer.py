@@ -36,24 +36,30 @@ def least(case: Case, operation: str) -> Least:
     return Least(unit="neuron-step", count=steps, bytes=BYTES[operation] * steps, float_operations=work * steps)
 
 
-def contenders(case: Case) -> Mapping[str, Callable[[], Contender]]:
-    """Return ours, torch's own means, and the peers."""
+def contenders(
+    case: Case, device: str = "cpu", dtype: torch.dtype = torch.float32
+) -> Mapping[str, Callable[[], Contender]]:
+    """Return ours, torch's own means, and the peers, which choose their kernels by the device."""
     hard = case["reset"] == "hard"
+
+    def made(layer: Layer, differs: str = "") -> Contender:
+        return _contender(case, layer, device, dtype, differs)
+
     return {
-        "ours": lambda: _contender(case, _ours(hard)),
-        "torch loop": lambda: _contender(case, _loop(hard)),
-        "torch.compile": lambda: _contender(case, torch.compile(_loop(hard), dynamic=False)),
-        "SpikingJelly": lambda: _contender(case, _spikingjelly(hard)),
-        "snnTorch": lambda: _contender(case, _snntorch(hard), differs="detaches the reset, which comes a step late"),
-        "Norse": lambda: _contender(case, _norse(hard), differs="SuperSpike for arctan"),
+        "ours": lambda: made(_ours(hard)),
+        "torch loop": lambda: made(_loop(hard)),
+        "torch.compile": lambda: made(torch.compile(_loop(hard), dynamic=False)),
+        "SpikingJelly": lambda: made(_spikingjelly(hard)),
+        "snnTorch": lambda: made(_snntorch(hard), "detaches the reset, which comes a step late"),
+        "Norse": lambda: made(_norse(hard), "SuperSpike for arctan"),
     }
 
 
-def _contender(case: Case, layer: Layer, differs: str = "") -> Contender:
-    generator = torch.Generator().manual_seed(0)
-    x_TN = torch.randn(case["T"], case["N"], generator=generator).add_(0.8)
-    grad_TN = torch.randn(case["T"], case["N"], generator=generator)
-    start_N = torch.zeros(case["N"])
+def _contender(case: Case, layer: Layer, device: str, dtype: torch.dtype, differs: str) -> Contender:
+    generator = torch.Generator(device).manual_seed(0)
+    x_TN = torch.randn(case["T"], case["N"], generator=generator, device=device).add_(0.8).to(dtype)
+    grad_TN = torch.randn(case["T"], case["N"], generator=generator, device=device).to(dtype)
+    start_N = torch.zeros(case["N"], device=device, dtype=dtype)
     leaf_TN = x_TN.detach().requires_grad_()
 
     def forward() -> Tensor:
