@@ -47,6 +47,17 @@ def build(folder: Path, *options: str) -> Path:
     return folder / "fuzz"
 
 
+def clang() -> list[str]:
+    """Return the options that choose Clang; none where it is not installed."""
+    found = next((path for name in ("clang++", "clang++-14", "clang++-19") if (path := shutil.which(name))), None)
+    return [f"-DCMAKE_CXX_COMPILER={found}"] if found else []
+
+
+def build_for_races(folder: Path) -> Path:
+    """Build the driver with ThreadSanitizer, by Clang where there is one: GCC 12's breaks AVX-512."""
+    return build(folder / ("thread-clang" if clang() else "thread"), "-DRANVIER_SANITIZE=thread", *clang())
+
+
 def seeds(name: str, folder: Path) -> list[Path]:
     """Write small files of a format without their headers."""
     r = np.random.default_rng(0)
@@ -133,16 +144,11 @@ def measured(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Run every format."""
     plain = build(options.build / "plain", "-DRANVIER_SANITIZE=bounds")
     checked = build(options.build / "gcc", "-DRANVIER_SANITIZE=address,undefined")
-    clang = next((found for name in ("clang++", "clang++-14", "clang++-19") if (found := shutil.which(name))), None)
     fuzzer = None
-    if clang is not None:
-        fuzzer = build(
-            options.build / "clang",
-            "-DRANVIER_SANITIZE=address,undefined",
-            "-DRANVIER_LIBFUZZER=ON",
-            f"-DCMAKE_CXX_COMPILER={clang}",
-        )
-    threads = build(options.build / "thread", "-DRANVIER_SANITIZE=thread")
+    if clang():
+        options_of_clang = ("-DRANVIER_SANITIZE=address,undefined", "-DRANVIER_LIBFUZZER=ON", *clang())
+        fuzzer = build(options.build / "clang", *options_of_clang)
+    threads = build_for_races(options.build)
     found = {}
     for name in options.formats:
         files = seeds(name, folder)
@@ -174,7 +180,7 @@ def peak(driver: Path, name: str, seed: int, files: list[Path]) -> int:
 
 def raced(options: argparse.Namespace, folder: Path) -> bool:
     """Run the formats that are decoded in parts under ThreadSanitizer, and say whether all went well."""
-    driver = build(options.build / "thread", "-DRANVIER_SANITIZE=thread")
+    driver = build_for_races(options.build)
     rows = {
         name: run(driver, name, options.mutations, options.seed, seeds(name, folder), races=True)
         for name in PARTED
