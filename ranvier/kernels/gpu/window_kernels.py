@@ -37,7 +37,7 @@ def window(
     """h[t] = sum over lags of weight[t, g, lag] x[t - lag], in the order of the lags."""
     _, group, t, n, here = _places(I, blocks, ROWS, BLOCK)
     mask = here & (t < T)
-    weight = weight_ptr + t * weight_step + group * (L + 1)
+    weight = weight_ptr + t.to(tl.int64) * weight_step + group * (L + 1)
     h = tl.zeros([ROWS, BLOCK], DTYPE)
     for lag in range(lags):
         w = tl.load(weight + lag, mask=t < T, other=0.0)
@@ -56,11 +56,11 @@ def pulled(
     for lag in range(lags):
         t = row - L + lag
         known = (t >= 0) & (t < T)
-        w = tl.load(weight_ptr + t * weight_step + group * (L + 1) + lag, mask=known, other=0.0)
+        w = tl.load(weight_ptr + t.to(tl.int64) * weight_step + group * (L + 1) + lag, mask=known, other=0.0)
         total += w * tl.load(grad_ptr + t.to(tl.int64) * N + n, mask=known & here, other=0.0)
     place = row.to(tl.int64) * N + n
     tl.store(grad_before_ptr + place, total, mask=here & (row < L))
-    tl.store(grad_x_ptr + place - L * N, total, mask=here & (row >= L) & (row < L + T))
+    tl.store(grad_x_ptr + place - tl.cast(L, tl.int64) * N, total, mask=here & (row >= L) & (row < L + T))
 
 
 @triton.jit(do_not_specialize=["T", "L", "lags", "blocks"])
