@@ -2,12 +2,13 @@
 the twin make of it."""
 
 import struct
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 
-from ranvier.data import Events
+from ranvier.data import Events, open_events
 from ranvier.data.formats import aedat4, native, unpack
 from tests.data.formats.test_compiled import check
 from tests.data.formats.test_parts import bodies, body, packed
@@ -119,3 +120,54 @@ def test_what_is_unpacked_of_changed_frames_is_what_the_library_unpacks(seed):
         np.testing.assert_array_equal(t, np.frombuffer(law[-1600:], aedat4._EVENT)["t"][: len(t)])
     assert took > 50
     assert refused > 50
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_packets_of_a_file_are_those_of_its_bytes(seed, tmp_path):
+    large = packed(bodies(30_000, 1)[0])
+    parts = [
+        *mixed(seed),
+        large,
+        plain(bodies(20, 1)[0]),
+        large,
+        large,
+        plain(bodies(30_000, 1)[0]),
+        large,
+        mixed(seed)[0],
+    ]
+    (tmp_path / "a").write_bytes(HEAD + b"".join(parts))
+    recording = open_events(tmp_path / "a", mode="repair")
+    twin = replace(recording, reader=replace(recording.reader, compiled=None))
+    (ours, report), (law, told) = recording.read_with_report(), twin.read_with_report()
+    assert report == told
+    assert len(ours) > 90_000
+    np.testing.assert_array_equal(ours.t, law.t)
+    np.testing.assert_array_equal(ours.x, law.x)
+
+
+@pytest.mark.parametrize("tail", range(1, 24))
+def test_ends_of_blocks_that_the_library_refuses_are_refused(tail):
+    head = unpack.library("lz4.frame").compress(bytes(1 << 17), store_size=False, block_linked=True)[:7]
+    last = (bytes([tail << 4]) if tail < 15 else bytes([0xF0, tail - 15])) + bytes(tail)
+    for num in range(4, 11):
+        for literals in range(7):
+            items = (literals + num + tail) // 16 + 5
+            flat = body(bytes(16 * items))
+            first = flat[: len(flat) - 16 * items + 80]
+            # a stored block, then one of a match of what lies 16 bytes back and the last literals
+            block = bytes([literals << 4 | num - 4]) + bytes(literals) + bytes([16, 0]) + last
+            frame = (
+                head
+                + struct.pack("<I", len(first) | 1 << 31)
+                + first
+                + struct.pack("<I", len(block))
+                + block
+                + bytes(4)
+            )
+            found = native.Room(100).decode("aedat4", plain(frame), 0, (), (len(frame) + 8, 1 << 30, 0))
+            try:
+                unpack.unpack(frame)
+            except unpack.Refused:
+                assert not found.used, (num, literals, tail)
+            else:
+                assert bool(found.used) == (tail >= 5 and num + tail >= 12), (num, literals, tail)
