@@ -17,7 +17,7 @@ namespace {
 constexpr int64_t HEAD = 8, ITEM = 16, OFFSET = 4;  // bytes: before a packet, of an event, of an item of other vectors
 constexpr int64_t MOST = 1 << 20;                   // bytes of a packet that is unpacked here
 constexpr int64_t BEGIN = 1 << 12;                  // bytes of a packet that tell where its events lie
-constexpr int64_t WINDOW = 1 << 16;                 // bytes that are read at once where packets are small
+constexpr int64_t WINDOW = 1 << 16;                 // bytes, at least, that are read at once where packets are small
 constexpr size_t FIRST_PACKETS = 8, MOST_PACKETS = 64;  // of a batch: it doubles, as much is in vain if one is broken
 constexpr int MOST_THREADS = 16;                    // each may need memory for four packets
 constexpr uint8_t LZ4[] = {0x04, 0x22, 0x4D, 0x18}, ZSTD[] = {0x28, 0xB5, 0x2F, 0xFD};
@@ -90,8 +90,9 @@ struct Run {
     const Columns& out;
     std::mutex taking{};
     int64_t position = 0, number = 0;  // of the batch that is taken next
-    bool at_end = false, small = false;  // whether the packet before was small
-    size_t most = FIRST_PACKETS;         // of the batch that is taken next
+    bool at_end = false;
+    int64_t longest = PIECE;      // bytes of a packet of the batch before
+    size_t most = FIRST_PACKETS;  // of the batch that is taken next
     std::atomic<bool> full{false};
     Turns turns{};
     Found found{};
@@ -135,30 +136,38 @@ struct Run {
     void push(Batch& batch, const Packet& packet) {
         batch.packets.push_back(packet);
         position += HEAD + packet.length;
+        longest = std::max(longest, packet.length);
     }
 
-    // Takes the packets that one reading holds, or a large one, of which it holds the beginning; true if this is packed.
-    bool take_first(Batch& batch) {
-        const Bytes window = read(batch, small ? WINDOW : BEGIN);
+    // Takes the packets that these bytes hold; gives whether a large one comes next, of which they hold the beginning.
+    bool take_small(Batch& batch, Bytes window, Packet& packet) {
         const int64_t start = position;
-        for (Packet packet{}; batch.packets.size() < most && window.size - (position - start) >= HEAD;) {
+        while (batch.packets.size() < most && window.size - (position - start) >= HEAD) {
             const int64_t from = position - start;
             if (!next({window.data + from, window.size - from}, packet)) return false;
-            const bool is_large = packet.kind == Kind::UNSOUND && packet.bytes.size < packet.length;
-            small = packet.length <= WINDOW / 4;
-            if (is_large && from > 0) return false;  // for the next batch
+            if (packet.kind == Kind::UNSOUND && packet.bytes.size < packet.length) return true;
             push(batch, packet);
-            if (is_large) return packet.begins(LZ4);
         }
         return false;
     }
 
-    // Takes one more large packet that is packed, if that is what comes next.
+    // Takes the packets that one reading holds, or a large one by itself; true if this is packed.
+    bool take_first(Batch& batch) {
+        const Bytes window = read(batch, longest > PIECE / 4 ? BEGIN : std::max(4 * longest, WINDOW));
+        longest = 0;
+        Packet packet{};
+        const bool is_large = take_small(batch, window, packet);
+        if (!is_large || !batch.packets.empty()) return false;
+        push(batch, packet);
+        return packet.begins(LZ4);
+    }
+
+    // Takes one more large packet that is packed, and small ones before it, if that is what comes next.
     void take_second(Batch& batch) {
         Packet packet{};
-        const Bytes bytes = read(batch, HEAD + 12);
+        const Bytes window = read(batch, BEGIN);
         batch.packets[0].bytes = {nullptr, 0};  // that was read over
-        if (bytes.size < HEAD + 12 || !next(bytes, packet) || packet.length <= WINDOW || !packet.begins(LZ4)) return;
+        if (!take_small(batch, window, packet) || packet.length <= BEGIN || !packet.begins(LZ4)) return;
         packet.bytes = {nullptr, 0};
         push(batch, packet);
     }
