@@ -91,7 +91,7 @@ struct Run {
     std::mutex taking{};
     int64_t position = 0, number = 0;  // of the batch that is taken next
     bool at_end = false;
-    int64_t longest = PIECE;      // bytes of a packet of the batch before
+    int64_t longest = 0;          // bytes of a packet of the batch before
     size_t most = FIRST_PACKETS;  // of the batch that is taken next
     std::atomic<bool> full{false};
     Turns turns{};
