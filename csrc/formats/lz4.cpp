@@ -2,8 +2,6 @@
 
 #include <initializer_list>
 
-#include "source.hpp"
-
 namespace ranvier::formats {
 namespace {
 

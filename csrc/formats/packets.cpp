@@ -22,7 +22,7 @@ constexpr size_t FIRST_PACKETS = 8, MOST_PACKETS = 64;  // of a batch: it double
 constexpr int MOST_THREADS = 16;                    // each may need memory for four packets
 constexpr uint8_t LZ4[] = {0x04, 0x22, 0x4D, 0x18}, ZSTD[] = {0x28, 0xB5, 0x2F, 0xFD};
 
-enum class Kind { UNSOUND, SKIPPED, EVENTS, FRAME, SAMPLES, TRIGGERS };
+enum class Kind { UNSOUND, EVENTS, FRAME, SAMPLES, TRIGGERS };
 
 // A packet: where it lies in the source, and what was found in it.
 struct Packet {
@@ -58,7 +58,7 @@ struct Batch {
         window.reserve(PIECE);
         for (Piece& piece : large) piece.reserve(MOST);
         for (auto& memory : plain) {
-            if (memory == nullptr) memory.reset(new uint8_t[MOST + SLACK]);
+            if (memory == nullptr) memory.reset(new uint8_t[MOST]);
         }
     }
 };
