@@ -136,7 +136,7 @@ struct Run {
     void push(Batch& batch, const Packet& packet) {
         batch.packets.push_back(packet);
         position += HEAD + packet.length;
-        longest = std::max(longest, packet.length);
+        if (packet.kind != Kind::FRAME) longest = std::max(longest, packet.length);  // frames are passed over
     }
 
     // Takes the packets that these bytes hold; gives whether a large one comes next, of which they hold the beginning.
