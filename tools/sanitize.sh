@@ -41,4 +41,4 @@ cd "$copy"
 LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) $(gcc -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0 PYTHONPATH="$copy" \
     "$python" -m pytest -q -x -p no:cacheprovider tests/kernels/recurrent/test_loop.py tests/kernels/sparse/test_sessions.py \
     tests/nn/inference/test_compile.py \
-    tests/data/formats/test_compiled.py tests/data/test_passes.py
+    tests/data/formats/test_compiled.py tests/data/formats/test_packets.py tests/data/formats/test_parts.py tests/data/test_passes.py

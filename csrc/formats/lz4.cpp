@@ -1,6 +1,6 @@
 #include "lz4.hpp"
 
-#include "source.hpp"
+#include <initializer_list>
 
 namespace ranvier::formats {
 namespace {
@@ -45,49 +45,64 @@ uint32_t checksum(const uint8_t* from, int64_t size) {
 // A block on its way: the bytes that are left, where the next go, and what a match may reach back to.
 struct Block {
     const uint8_t* from;
-    const uint8_t* const end;
+    const uint8_t* end;
     uint8_t* to;
-    const uint8_t* const base;
-    uint8_t* const stop;
-    uint8_t* match = nullptr;  // where the latest one begins
+    const uint8_t* base;
+    uint8_t* stop;
+    uint8_t* match;  // where the latest one begins that is not followed by MARGIN bytes; null: there is none
 };
 
-constexpr int64_t LITERALS = 8, SHORT = 18, NEAREST = 16;  // of a short sequence: literals, match, distance
+constexpr int64_t HALF = 8;       // bytes: of a number, and of half an event
+constexpr int64_t LITERALS = 6;   // a number holds them and a distance
+constexpr int64_t SHORT = 16;     // bytes that a short sequence makes at most; its match lies as far back at least
+constexpr int64_t MARGIN = 16;    // bytes left behind a short sequence: it may be a block's last match, and a sound one
+constexpr uint8_t NOT_SHORT = 255;
 
-// Up to eight literals and a short match from at least sixteen bytes back; false, and nothing is taken, for another.
-// A processor hands on a number that was just stored only if one store holds all of it. Events repeat what lies 16 bytes
-// back, so a match of up to 8 bytes is two numbers of 4, each from within one earlier store, and stored as one: 16 bytes
-// at a time took 1.4 times as long.
-inline bool short_sequence(Block& b) {
-    const uint32_t token = *b.from, literals = token >> 4, rest = token & 15;
-    const uint16_t distance = load<uint16_t>(b.from + 1 + literals);
-    uint8_t* const to = b.to + literals;
-    store(b.to, load<uint64_t>(b.from + 1));
-    if (literals > LITERALS || rest == 15) return false;
-    if (distance < NEAREST || distance > to - b.base) return false;
-    const uint8_t* const match = to - distance;
-    const uint32_t num = rest + 4;
-    if (num <= 8) {
-        const uint64_t last = load<uint32_t>(match + num - 4);
-        store(to, load<uint32_t>(match) | last << (8 * (num - 4)));
-    } else if (num <= 16) {
-        const uint64_t first = load<uint64_t>(match), last = load<uint64_t>(match + num - 8);
-        store(to, first);
-        store(to + num - 8, last);
-    } else {
-        store(to, load<uint64_t>(match));
-        store(to + 8, load<uint64_t>(match + 8));
-        store(to + 16, load<uint16_t>(match + 16));
+// How many bytes a sequence makes, by its first byte, if it may be a short one.
+struct Shapes {
+    uint8_t num[256];
+    constexpr Shapes() : num() {
+        for (int token = 0; token < 256; ++token) {
+            const int literals = token >> 4, all = literals + (token & 15) + 4;
+            num[token] = literals <= LITERALS && all <= SHORT ? static_cast<uint8_t>(all) : NOT_SHORT;
+        }
     }
-    b.match = to;
-    b.from += literals + 3;
-    b.to = to + num;
+};
+constexpr Shapes SHAPES{};
+
+// Where a block is while short sequences are read: in registers, for bytes that are written might lie in a Block.
+struct Cursor {
+    const uint8_t* from;
+    uint8_t* to;
+    const uint8_t* near;  // the first byte that is no more than SHORT bytes behind the base
+
+    explicit Cursor(const Block& b) : from(b.from), to(b.to), near(b.base + SHORT) {}
+    void leave(Block& b) const { b.from = from, b.to = to; }
+};
+
+// A short sequence; false, and nothing is taken, for another. Events repeat what lies a multiple of 16 bytes back but for
+// one to three bytes of each half, so literals are put into the number that is repeated and both are stored as one: a
+// processor hands on what was just stored only to loads that lie within one store. Nothing depends on what the sequence
+// is like, so no step is guessed wrong.
+inline bool short_sequence(Cursor& c) {
+    const uint32_t token = *c.from, literals = token >> 4, num = SHAPES.num[token], bits = 8 * literals & 63;
+    const uint64_t word = load<uint64_t>(c.from + 1);
+    const uint64_t distance = static_cast<uint16_t>(word >> bits);
+    if (num > SHORT || distance - SHORT > static_cast<uint64_t>(c.to - c.near)) return false;
+    const uint64_t kept = ~uint64_t{0} << bits;
+    const uint8_t* const match = c.to - distance;
+    const uint64_t first = load<uint64_t>(match), second = load<uint64_t>(match + HALF);
+    store(c.to, (first & kept) | (word & ~kept));
+    store(c.to + HALF, second);
+    c.from += literals + 3;
+    c.to += num;
     return true;
 }
 
 // How many short sequences fit what is left, whatever they are.
 inline int64_t safe(const Block& b) {
-    const int64_t in = (b.end - b.from) / (1 + LITERALS + 2), out = (b.stop - b.to) / (LITERALS + SHORT);
+    if (b.to - b.base < SHORT) return 0;
+    const int64_t in = (b.end - b.from - MARGIN) / (1 + LITERALS + 2), out = (b.stop - b.to) / SHORT;
     return in < out ? in : out;
 }
 
@@ -100,6 +115,17 @@ inline bool longer(Block& b, int64_t& length) {
         length += more;
     } while (more == 255);
     return true;
+}
+
+// Copies `num` bytes on, 16 at a time where there is room for more than these.
+inline void repeat(Block& b, int64_t distance, int64_t num) {
+    uint8_t* const end = b.to + num;
+    if (distance >= SHORT && b.stop - end >= SHORT) {
+        for (uint8_t* to = b.to; to < end; to += SHORT) std::memcpy(to, to - distance, SHORT);
+    } else {
+        for (uint8_t* to = b.to; to < end; ++to) *to = *(to - distance);
+    }
+    b.to = end;
 }
 
 enum class Step { MORE, END, BROKEN };
@@ -125,22 +151,38 @@ Step sequence(Block& b) {
     num += 4;
     if (distance == 0 || distance > b.to - b.base || num > b.stop - b.to) return Step::BROKEN;
     b.match = b.to;
-    for (uint8_t* const stop = b.to + num; b.to < stop; ++b.to) *b.to = *(b.to - distance);
+    repeat(b, distance, num);
     return Step::MORE;
 }
 
-// Unpacks a block; gives its number of bytes, or -1.
-int64_t unpack_block(Bytes packed, uint8_t* to, const uint8_t* base, int64_t room) {
-    Block b{packed.data, packed.data + packed.size, to, base, to + room};
+// Unpacks a block to its end.
+Step unpack(Block& b) {
     for (;;) {
+        Cursor c(b);
         bool all = true;
-        Block next = b;  // in registers: bytes that are written might lie in b
-        for (int64_t left = safe(next); left > 0 && all; --left) all = short_sequence(next);
-        b.from = next.from, b.to = next.to, b.match = next.match;
+        for (int64_t left = safe(b); left > 0 && all; --left) all = short_sequence(c);
+        c.leave(b);
         if (all && safe(b) > 0) continue;
         const Step step = sequence(b);
-        if (step == Step::BROKEN) return -1;
-        if (step == Step::END) return b.to - to;
+        if (step != Step::MORE) return step;
+    }
+}
+
+// Unpacks two blocks until one of them is at its end: where a step of one waits for the step before, those of the other
+// go on.
+void unpack(Block& one, Block& two, Step& step_one, Step& step_two) {
+    step_one = step_two = Step::MORE;
+    while (step_one == Step::MORE && step_two == Step::MORE) {
+        Cursor c(one), d(two);
+        const int64_t left_one = safe(one), left_two = safe(two);
+        bool all_one = true, all_two = true;
+        for (int64_t left = left_one < left_two ? left_one : left_two; left > 0 && all_one && all_two; --left) {
+            all_one = short_sequence(c);
+            all_two = short_sequence(d);
+        }
+        c.leave(one), d.leave(two);
+        if (!all_one || safe(one) <= 0) step_one = sequence(one);
+        if (!all_two || safe(two) <= 0) step_two = sequence(two);
     }
 }
 
@@ -166,38 +208,108 @@ Header header_of(Bytes frame) {
     return h;
 }
 
+// Memory that frames are unpacked to, one behind the other, block by block.
+class Lane {
+public:
+    Lane(uint8_t* memory, int64_t room) : out_(memory), stop_(memory + room) {}
+
+    // Goes to the next packed block of the frame, or of those that come next; false if none is left.
+    bool next(Packed*& frames, const Packed* end) {
+        for (;;) {
+            if (frame_ == nullptr) {
+                if (frames == end) return false;
+                begin(*frames++);
+            } else if (block()) {
+                return true;
+            }
+        }
+    }
+
+    // Takes the end of a packed block.
+    void close(Step step) {
+        if (step == Step::END) {
+            closed(packed.to - (out_ + num_));
+        } else {
+            give(-1);
+        }
+    }
+
+    Block packed{};
+
+private:
+    void begin(Packed& frame) {
+        frame_ = &frame;
+        header_ = header_of(frame.frame);
+        at_ = header_.bytes, num_ = 0;
+        if (header_.bytes == 0 || header_.size < 0 || header_.size > stop_ - out_) give(-1);
+    }
+
+    // Ends the frame.
+    void give(int64_t num) {
+        frame_->plain = {out_, num};
+        frame_ = nullptr;
+        if (num > 0) out_ += num;
+    }
+
+    // The next block: true if it is to be unpacked; others are taken.
+    bool block() {
+        const Bytes frame = frame_->frame;
+        if (frame.size - at_ < 4) return give(-1), false;
+        const uint32_t word = load<uint32_t>(frame.data + at_);
+        at_ += 4;
+        if (word == 0) return give(is_whole() ? num_ : -1), false;
+        size_ = word & 0x7FFFFFFF;
+        if (size_ == 0 || size_ > header_.largest || frame.size - at_ < size_ + (header_.sums ? 4 : 0)) return give(-1), false;
+        const uint8_t* const from = frame.data + at_;
+        uint8_t* const to = out_ + num_;
+        const int64_t left = stop_ - to < header_.largest ? stop_ - to : header_.largest;
+        if (word >> 31 == 0) {
+            packed = {from, from + size_, to, header_.linked ? out_ : to, to + left, nullptr};
+            return true;
+        }
+        if (size_ > left) return give(-1), false;
+        std::memcpy(to, from, static_cast<size_t>(size_));
+        closed(size_);
+        return false;
+    }
+
+    // A block that has become so many bytes.
+    void closed(int64_t num) {
+        const uint8_t* const from = frame_->frame.data + at_;
+        at_ += size_, num_ += num;
+        if (!header_.sums) return;
+        if (checksum(from, size_) != load<uint32_t>(from + size_)) return give(-1);
+        at_ += 4;
+    }
+
+    bool is_whole() const {
+        if (header_.sized && num_ != header_.size) return false;
+        const Bytes frame = frame_->frame;
+        return !header_.summed || (frame.size - at_ >= 4 && checksum(out_, num_) == load<uint32_t>(frame.data + at_));
+    }
+
+    Packed* frame_ = nullptr;
+    Header header_{};
+    uint8_t* out_;  // where the frame's bytes begin
+    uint8_t* const stop_;
+    int64_t at_ = 0, num_ = 0, size_ = 0;  // bytes read of the frame, made of it, and of the block
+};
+
 }  // namespace
 
-int64_t unpack_lz4(Bytes frame, uint8_t* out, int64_t room) {
-    const Header h = header_of(frame);
-    if (h.bytes == 0 || h.size < 0 || h.size > room) return -1;
-    int64_t at = h.bytes, num = 0;
-    for (;;) {
-        if (frame.size - at < 4) return -1;
-        const uint32_t word = load<uint32_t>(frame.data + at);
-        at += 4;
-        if (word == 0) break;
-        const int64_t size = word & 0x7FFFFFFF;
-        if (size == 0 || size > h.largest || frame.size - at < size + (h.sums ? 4 : 0)) return -1;
-        const Bytes packed{frame.data + at, size};
-        const int64_t left = room - num < h.largest ? room - num : h.largest;
-        int64_t got = size;
-        if (word >> 31 == 0) {
-            got = unpack_block(packed, out + num, h.linked ? out : out + num, left);
-        } else if (size <= left) {
-            std::memcpy(out + num, packed.data, static_cast<size_t>(size));
-        } else {
-            return -1;
-        }
-        if (got < 0) return -1;
-        at += size, num += got;
-        if (!h.sums) continue;
-        if (checksum(packed.data, size) != load<uint32_t>(frame.data + at)) return -1;
-        at += 4;
+void unpack_lz4(Packed* frames, int64_t num, uint8_t* one, uint8_t* two, int64_t room) {
+    Lane first(one, room), second(two, room);
+    const Packed* const end = frames + num;
+    bool more_first = first.next(frames, end), more_second = second.next(frames, end);
+    while (more_first && more_second) {
+        Step step_first, step_second;
+        unpack(first.packed, second.packed, step_first, step_second);
+        if (step_first != Step::MORE) first.close(step_first), more_first = first.next(frames, end);
+        if (step_second != Step::MORE) second.close(step_second), more_second = second.next(frames, end);
     }
-    if (h.sized && num != h.size) return -1;
-    if (h.summed && (frame.size - at < 4 || checksum(out, num) != load<uint32_t>(frame.data + at))) return -1;
-    return num;
+    for (Lane* lane : {&first, &second}) {
+        for (bool more = lane == &first ? more_first : more_second; more; more = lane->next(frames, end)) lane->close(unpack(lane->packed));
+    }
 }
 
 }  // namespace ranvier::formats

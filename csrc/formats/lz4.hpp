@@ -5,9 +5,14 @@
 
 namespace ranvier::formats {
 
-// Unpacks a frame, behind which SLACK bytes may be read, into `room` bytes, behind which SLACK may be written. Gives the
-// number of bytes, or -1 for a frame that is broken, does not fit or is in any way unusual: the library judges those, so
-// whatever is unpacked here is what it unpacks.
-int64_t unpack_lz4(Bytes frame, uint8_t* out, int64_t room);
+// A frame, and what it was unpacked to: -1 bytes for one that is broken, does not fit or is in any way unusual. The
+// library judges those, so whatever is unpacked here is what it unpacks.
+struct Packed {
+    Bytes frame;
+    Bytes plain{nullptr, -1};
+};
+
+// Unpacks frames, two at a time, one behind the other into either of two memories of `room` bytes each.
+void unpack_lz4(Packed* frames, int64_t num, uint8_t* one, uint8_t* two, int64_t room);
 
 }  // namespace ranvier::formats

@@ -1,9 +1,11 @@
 #include "packets.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "../pool.hpp"
 #include "lz4.hpp"
@@ -13,17 +15,24 @@ namespace ranvier::formats {
 namespace {
 
 constexpr int64_t HEAD = 8, ITEM = 16, OFFSET = 4;  // bytes: before a packet, of an event, of an item of other vectors
-constexpr int64_t MOST = 1 << 20, BEGIN = 1 << 12;  // bytes of a packet that is unpacked here, and that tell where events lie
-constexpr int MOST_THREADS = 16;                    // each may need memory for two packets
+constexpr int64_t MOST = 1 << 20;                   // bytes of a packet that is unpacked here
+constexpr int64_t BEGIN = 1 << 12;                  // bytes of a packet that tell where its events lie
+constexpr int64_t WINDOW = 1 << 16;                 // bytes, at least, that are read at once where packets are small
+constexpr size_t FIRST_PACKETS = 8, MOST_PACKETS = 64;  // of a batch: it doubles, as much is in vain if one is broken
+constexpr int MOST_THREADS = 16;                    // each may need memory for four packets
+constexpr uint8_t LZ4[] = {0x04, 0x22, 0x4D, 0x18}, ZSTD[] = {0x28, 0xB5, 0x2F, 0xFD};
 
-enum class Kind { UNSOUND, SKIPPED, EVENTS, FRAME, SAMPLES, TRIGGERS };
+enum class Kind { UNSOUND, EVENTS, FRAME, SAMPLES, TRIGGERS };
 
 // A packet: where it lies in the source, and what was found in it.
 struct Packet {
-    int64_t number, at, length;
+    int64_t at, length;
+    Bytes bytes{nullptr, 0};  // the first of them at least, if any were read
     Kind kind = Kind::UNSOUND;
     Bytes events{nullptr, 0};  // null: they stay in the source, from byte `place` of the packet on
     int64_t place = 0, count = 0;
+
+    bool begins(const uint8_t (&magic)[4]) const { return bytes.size >= 12 && std::memcmp(bytes.data, magic, 4) == 0; }
 };
 
 // The events of a packet, as they were decoded.
@@ -33,13 +42,29 @@ struct Decoded {
     bool whole;
 };
 
-struct Scratch {
-    Piece packed;
-    std::unique_ptr<uint8_t[]> plain;
+// What a thread does at once: small packets one after the other, or one large packet, or two that are packed.
+struct Batch {
+    int64_t number = 0;
+    std::vector<Packet> packets{};
+    std::vector<Packed> frames{};
+    std::vector<size_t> packed{};       // which packets they are
+    std::vector<Decoded*> places{};     // of those that were counted; null: without events
+    Piece window{}, large[2]{};
+    std::unique_ptr<uint8_t[]> plain[2]{};
+
+    // So that nothing fails between a number and its turn.
+    void reserve() {
+        packets.reserve(MOST_PACKETS), frames.reserve(MOST_PACKETS), packed.reserve(MOST_PACKETS), places.reserve(MOST_PACKETS);
+        window.reserve(PIECE);
+        for (Piece& piece : large) piece.reserve(MOST);
+        for (auto& memory : plain) {
+            if (memory == nullptr) memory.reset(new uint8_t[MOST]);
+        }
+    }
 };
 
-Scratch& scratch() {
-    static thread_local Scratch mine;
+Batch& batch_of_thread() {
+    static thread_local Batch mine;
     return mine;
 }
 
@@ -64,51 +89,120 @@ struct Run {
     const int64_t stop, enough, frames;
     const Columns& out;
     std::mutex taking{};
-    int64_t position = 0, number = 0;  // of the packet that is taken next
+    int64_t position = 0, number = 0;  // of the batch that is taken next
     bool at_end = false;
+    int64_t longest = 0;          // bytes of a packet of the batch before
+    size_t most = FIRST_PACKETS;  // of the batch that is taken next
+    std::atomic<bool> full{false};
     Turns turns{};
     Found found{};
     std::deque<Decoded> decoded{};
 
-    // Takes the number of the next packet; false if there is none that can be read here.
-    bool take(Packet& packet, Piece& piece) {
+    // Takes the next packets that can be read here; false if there is none.
+    bool take(Batch& batch) {
         const std::lock_guard<std::mutex> lock(taking);
-        const int64_t room = std::min(stop, source.size) - position;
-        if (at_end || room < HEAD) return false;
-        int failed = 0;
-        const Bytes head = piece.read(source, position, HEAD, failed);
-        at_end = true;
-        if (head.size < HEAD) return false;
-        int32_t stream, length;
-        std::memcpy(&stream, head.data, 4), std::memcpy(&length, head.data + 4, 4);
-        if (stream < 0 || stream >= MOST_STREAMS || length < 12 || HEAD + length > stop - position) return false;
-        const bool is_frame = (frames >> stream & 1) != 0;
-        if (!is_frame && HEAD + length > source.size - position) return false;
-        packet = {number++, position, length};
-        if (is_frame) packet.kind = Kind::FRAME, packet.count = 1;
-        position += HEAD + length;
-        at_end = false;
+        batch.packets.clear();
+        if (at_end || full.load(std::memory_order_relaxed)) return false;
+        if (take_first(batch)) take_second(batch);
+        if (batch.packets.empty()) return false;
+        batch.number = number++;
+        most = std::min(2 * most, MOST_PACKETS);
         return true;
     }
 
-    // Finds out what a packet holds, and unpacks it.
-    void open(Packet& packet, Scratch& mine) const {
-        if (packet.kind == Kind::FRAME) return;
+    // Reads the headers and, where packets are small, these; gives the bytes from `position` on.
+    Bytes read(Batch& batch, int64_t wanted) const {
         int failed = 0;
-        const int64_t begin = packet.at + HEAD;
-        Bytes bytes = mine.packed.copy(source, begin, std::min(packet.length, BEGIN), failed);
-        constexpr uint8_t LZ4[] = {0x04, 0x22, 0x4D, 0x18}, ZSTD[] = {0x28, 0xB5, 0x2F, 0xFD};
-        if (bytes.size < 12 || std::memcmp(bytes.data, ZSTD, 4) == 0) return;
-        const bool is_packed = std::memcmp(bytes.data, LZ4, 4) == 0;
-        if (!is_packed) look(packet, bytes, packet.length);
-        if (packet.kind != Kind::UNSOUND || packet.length > MOST) return;
-        if (packet.length > BEGIN) bytes = mine.packed.copy(source, begin, packet.length, failed);
-        if (bytes.size < packet.length) return;
-        if (!is_packed) return look(packet, bytes, packet.length);
-        const int64_t size = unpack_lz4(bytes, mine.plain.get(), MOST);
-        if (size < 0) return;
-        look(packet, {mine.plain.get(), size}, size);
-        packet.events = {mine.plain.get() + packet.place, packet.count * ITEM};
+        const int64_t room = std::min(stop, source.size) - position;
+        return room < HEAD ? Bytes{nullptr, 0} : batch.window.read(source, position, std::min(room, wanted), failed);
+    }
+
+    // The packet whose header comes next; false, for good, for one that is left to the twin.
+    bool next(Bytes bytes, Packet& packet) {
+        int32_t stream, length;
+        std::memcpy(&stream, bytes.data, 4), std::memcpy(&length, bytes.data + 4, 4);
+        at_end = stream < 0 || stream >= MOST_STREAMS || length < 12 || HEAD + length > stop - position;
+        if (at_end) return false;
+        packet = {position, length};
+        if ((frames >> stream & 1) != 0) {
+            packet.kind = Kind::FRAME, packet.count = 1;
+            return true;
+        }
+        at_end = HEAD + length > source.size - position;
+        packet.bytes = {bytes.data + HEAD, std::min(bytes.size - HEAD, packet.length)};
+        return !at_end;
+    }
+
+    void push(Batch& batch, const Packet& packet) {
+        batch.packets.push_back(packet);
+        position += HEAD + packet.length;
+        if (packet.kind != Kind::FRAME) longest = std::max(longest, packet.length);  // frames are passed over
+    }
+
+    // Takes the packets that these bytes hold; gives whether a large one comes next, of which they hold the beginning.
+    bool take_small(Batch& batch, Bytes window, Packet& packet) {
+        const int64_t start = position;
+        while (batch.packets.size() < most && window.size - (position - start) >= HEAD) {
+            const int64_t from = position - start;
+            if (!next({window.data + from, window.size - from}, packet)) return false;
+            if (packet.kind == Kind::UNSOUND && packet.bytes.size < packet.length) return true;
+            push(batch, packet);
+        }
+        return false;
+    }
+
+    // Takes the packets that one reading holds, or a large one by itself; true if this is packed.
+    bool take_first(Batch& batch) {
+        const Bytes window = read(batch, longest > PIECE / 4 ? BEGIN : std::max(4 * longest, WINDOW));
+        longest = 0;
+        Packet packet{};
+        const bool is_large = take_small(batch, window, packet);
+        if (!is_large || !batch.packets.empty()) return false;
+        push(batch, packet);
+        return packet.begins(LZ4);
+    }
+
+    // Takes one more large packet that is packed, and small ones before it, if that is what comes next.
+    void take_second(Batch& batch) {
+        Packet packet{};
+        const Bytes window = read(batch, BEGIN);
+        batch.packets[0].bytes = {nullptr, 0};  // that was read over
+        if (!take_small(batch, window, packet) || packet.length <= BEGIN || !packet.begins(LZ4)) return;
+        packet.bytes = {nullptr, 0};
+        push(batch, packet);
+    }
+
+    // Finds out what packets hold, and unpacks them.
+    void open(Batch& batch) const {
+        batch.frames.clear(), batch.packed.clear();
+        Piece* memory = batch.large;
+        for (size_t k = 0; k < batch.packets.size(); ++k) {
+            Packet& packet = batch.packets[k];
+            if (packet.kind == Kind::FRAME) continue;
+            const auto whole = [&] {
+                int failed = 0;
+                if (packet.bytes.size < packet.length && packet.length <= MOST) {
+                    packet.bytes = (memory++)->read(source, packet.at + HEAD, packet.length, failed);
+                }
+                return packet.bytes.size == packet.length;
+            };
+            if (packet.bytes.size < 12 && !whole()) continue;
+            if (packet.begins(ZSTD)) continue;
+            if (!packet.begins(LZ4)) {
+                look(packet, packet.bytes, packet.length);
+                if (packet.kind == Kind::UNSOUND && packet.bytes.size < packet.length && whole()) look(packet, packet.bytes, packet.length);
+                if (packet.bytes.size == packet.length) packet.events = {packet.bytes.data + packet.place, packet.count * ITEM};
+            } else if (packet.length <= MOST && whole()) {
+                batch.frames.push_back({packet.bytes}), batch.packed.push_back(k);
+            }
+        }
+        unpack_lz4(batch.frames.data(), static_cast<int64_t>(batch.frames.size()), batch.plain[0].get(), batch.plain[1].get(), MOST);
+        for (size_t k = 0; k < batch.frames.size(); ++k) {
+            Packet& packet = batch.packets[batch.packed[k]];
+            const Bytes plain = batch.frames[k].plain;
+            look(packet, plain, plain.size);
+            packet.events = {plain.data + packet.place, packet.count * ITEM};
+        }
     }
 
     // A packet's turn: counts it; false before one that is left to the twin.
@@ -125,6 +219,7 @@ struct Run {
             default: found.kinds[2] += packet.count;
         }
         found.used = packet.at + HEAD + packet.length;
+        if (found.num >= enough) full.store(true, std::memory_order_relaxed);
         return true;
     }
 
@@ -148,33 +243,55 @@ struct Run {
         for (int64_t i = first; i < first + packet.count; ++i) out.at[i] = static_cast<uint32_t>(packet.at);
     }
 
+    // A batch's turn: counts its packets and gives each that has events a place to put these; false if it is the last.
+    bool count(Batch& batch) {
+        batch.places.clear();
+        for (const Packet& packet : batch.packets) {
+            if (!count(packet)) return false;
+            batch.places.push_back(packet.kind == Kind::EVENTS && packet.count > 0 ? &decoded.emplace_back(Decoded{0, {}, false}) : nullptr);
+        }
+        return true;
+    }
+
     void take_packets() {
-        Scratch& mine = scratch();
-        mine.packed.reserve(MOST);  // so that nothing fails between a number and its turn
-        if (mine.plain == nullptr) mine.plain.reset(new uint8_t[MOST + SLACK]);
-        for (Packet packet{}; take(packet, mine.packed);) {
-            open(packet, mine);
-            if (!turns.wait(packet.number)) return;
-            const int64_t first = found.num;
-            Decoded* to = nullptr;
+        Batch& batch = batch_of_thread();
+        batch.reserve();
+        while (take(batch)) {
+            open(batch);
+            if (!turns.wait(batch.number)) return;
+            int64_t first = found.num;
+            bool more = false;
             try {
-                if (!count(packet)) return turns.end();
-                if (packet.kind == Kind::EVENTS && packet.count > 0) to = &decoded.emplace_back(Decoded{0, {}, false});
+                more = count(batch);
             } catch (...) {
                 turns.end();
                 throw;
             }
-            turns.pass(packet.number);
-            if (to != nullptr) decode(packet, first, mine.packed, *to);
+            more ? turns.pass(batch.number) : turns.end();
+            for (size_t k = 0; k < batch.places.size(); ++k) {
+                if (batch.places[k] == nullptr) continue;
+                decode(batch.packets[k], first, batch.window, *batch.places[k]);
+                first += batch.packets[k].count;
+            }
         }
     }
 };
+
+// How much work a byte is, as a multiple of that of a plain packet.
+int64_t weight(const Source& source) {
+    Packet packet{};
+    int failed = 0;
+    packet.bytes = batch_of_thread().window.read(source, 0, std::min(source.size, HEAD + 12), failed);
+    if (packet.bytes.size < HEAD + 12) return 1;
+    packet.bytes.data += HEAD, packet.bytes.size -= HEAD;
+    return packet.begins(LZ4) ? 4 : 1;
+}
 
 }  // namespace
 
 Found packets(const Decoders& all, const Source& source, const int64_t* parameters, const Columns& out, const Company& company) {
     Run run{all, source, parameters[0], parameters[1], parameters[2], out};
-    if (alone(company, source.size)) {
+    if (alone(company, source.size * weight(source))) {
         run.take_packets();
     } else {
         run_tasks(std::min(company.threads, MOST_THREADS), company.threads, [&](Tasks& tasks) {

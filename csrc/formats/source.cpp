@@ -10,7 +10,7 @@ namespace ranvier::formats {
 
 void Piece::reserve(int64_t num) {
     if (num <= room_) return;
-    memory_.reset(new uint8_t[static_cast<size_t>(num + 2 * PAGE + SLACK)]);
+    memory_.reset(new uint8_t[static_cast<size_t>(num + 2 * PAGE)]);
     room_ = num;
 }
 
@@ -32,13 +32,6 @@ Bytes Piece::read(const Source& source, int64_t from, int64_t num, int& error) {
     error = 1;  // no file is given here
     return {start(), 0};
 #endif
-}
-
-Bytes Piece::copy(const Source& source, int64_t from, int64_t num, int& error) {
-    if (source.data == nullptr) return read(source, from, num, error);
-    reserve(num);
-    std::memcpy(start(), source.data + from, static_cast<size_t>(num));
-    return {start(), num};
 }
 
 }  // namespace ranvier::formats

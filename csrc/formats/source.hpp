@@ -11,7 +11,7 @@
 
 namespace ranvier::formats {
 
-constexpr int64_t PIECE = 1 << 18, PAGE = 1 << 12, SLACK = 64;
+constexpr int64_t PIECE = 1 << 18, PAGE = 1 << 12;
 
 struct Source {
     const uint8_t* data;  // null: of a file
@@ -29,9 +29,6 @@ public:
     // `num` bytes from byte `from` of a source on: fewer where a file has become shorter; none, and the system's number
     // of the error, where it cannot be read. It is read, not mapped: a mapped file that somebody cuts ends the process.
     Bytes read(const Source& source, int64_t from, int64_t num, int& error);
-
-    // The same, always in memory of this piece, so that SLACK bytes behind them may be read.
-    Bytes copy(const Source& source, int64_t from, int64_t num, int& error);
 
 private:
     uint8_t* start();

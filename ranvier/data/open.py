@@ -21,7 +21,6 @@ from ranvier.data.joined import Joined
 
 _HEAD = 1 << 16
 _CHUNK = 1 << 20
-_STEPS = 4
 _BLOCK = 1 << 18
 _ROOM = 64 << 20
 _K = TypeVar("_K", Imu, Triggers)
@@ -247,9 +246,11 @@ class Recording:
         if mark == self.reader.start and self.reader.faults:
             self._raise(self.reader.faults)
             yield empty(), self.reader.faults, {}, place
-        # Events that lie side by side need no memory of their own: larger steps cost none.
-        reader, num = self.reader, self.chunk_bytes * (1 if room is None else _STEPS)
-        chunks = reader.chunks(mark, num, room) if isinstance(reader, ByteReader) else reader.chunks(mark, num)
+        reader, num = self.reader, self.chunk_bytes
+        if isinstance(reader, ByteReader):
+            chunks = reader.chunks(mark, num * (1 if room is None else reader.steps), room)
+        else:
+            chunks = reader.chunks(mark, num)
         for chunk, after in chunks:
             columns, clock, found = judge(chunk.columns, size, clock, self.mode)
             faults = (*chunk.faults, *found)

@@ -3,7 +3,8 @@
 A packet has a header of 28 bytes, little endian: u16 type (1: pixel events), u16 source, u32 event size (8), u32 offset
 of the time in an event (4), u32 overflows of the time, u32 capacity, u32 number, u32 valid; then capacity events.
 A pixel event is two u32: bit 0 valid, bit 1 polarity, bits 16..2 y, 31..17 x; and the time, to which overflows << 31
-is added. Events marked invalid are left out and counted; so are events of other types.
+is added. Events marked invalid are left out and counted; so are events of other types. Of packed frames the capacity is
+the number of bytes (``formats/aedat3_png.py``).
 Repair: after a header that makes no sense, reading goes on at the next one that announces pixel events.
 Source: iniVation's AEDAT file format specification, version 3.1.
 """
@@ -17,7 +18,7 @@ import numpy as np
 
 from ranvier.core.errors import EventFormatError, ShapeError
 from ranvier.data.events import Events
-from ranvier.data.formats import native, preamble
+from ranvier.data.formats import aedat3_png, native, preamble
 from ranvier.data.formats.faults import Fault
 from ranvier.data.formats.interface import ByteReader, Columns, Decoded, Format, Gathered, Mark
 
@@ -26,7 +27,8 @@ HEADER = 28
 RECORD = 8
 _PACKET = struct.Struct("<HHIIIIII")
 _POLARITY = 1
-_NAMES = {0: "special events", 2: "frames", 3: "imu samples", 4: "imu samples"}
+_PACKED_FRAMES = 2 | aedat3_png.PACKED_TYPE
+_NAMES = {0: "special events", 2: "frames", 3: "imu samples", 4: "imu samples", _PACKED_FRAMES: "frames"}
 _PATTERN = struct.pack("<II", RECORD, 4)  # size and time offset of pixel events, bytes 4..11 of a packet's header
 _AHEAD = 1 << 20  # how far a packet that cannot be right is looked through for the next one
 _LAST = "!END-HEADER"
@@ -126,9 +128,10 @@ def _header(data: bytes, used: int, at: int, end: int, state: State, gathered: G
         gathered.fault(Fault("partial record", here, expected, got, num_bytes=rest))
         return rest, state, 0
     kind, _, size, offset, overflow, capacity, number, valid = _PACKET.unpack_from(data, used)
-    sane = kind < 64 and 0 < size <= 1 << 28 and valid <= number <= capacity and offset < size
+    known = kind < 64 or kind == _PACKED_FRAMES
+    sane = known and 0 < size <= 1 << 28 and valid <= number <= capacity and offset < size
     sane = sane and (kind != _POLARITY or (size == RECORD and offset == 4))
-    body = capacity * size
+    body = capacity if kind == _PACKED_FRAMES else capacity * size
     if sane and here + HEADER + body <= end:
         events = number if kind == _POLARITY else 0
         if kind != _POLARITY:

@@ -3,7 +3,8 @@
 Special event (type 0): u32 of bit 0 valid and bits 1..7 kind; u32 time. Inertial sample (types 3 and 4): u32 of bit 0
 valid; u32 time; f32 acceleration (g) and rotation (degrees a second) along x, y, z, temperature, and for type 4 the
 magnetic field (uT). Frame (type 2): u32 of bit 0 valid and bits 1..3 channels; u32 times of start and end of the frame
-and of the exposure; i32 width, height, x and y on the sensor; then u16 pixels.
+and of the exposure; i32 width, height, x and y on the sensor; then u16 pixels. Packed frames:
+``formats/aedat3_png.py``.
 Source: iniVation's AEDAT file format specification, version 3.1.
 """
 
@@ -15,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier.data.formats import aedat3
+from ranvier.data.formats import aedat3, aedat3_png
 from ranvier.data.formats.faults import Fault
 from ranvier.data.formats.streams import Found, Frame, Imu, Others, Triggers
 
@@ -32,7 +33,7 @@ _HEADER = struct.Struct("<HHIIIIII")
 _FRAME_HEAD = struct.Struct("<I4I4i")
 _SEARCHED = 1 << 22
 _MOST = 1 << 28  # bytes of a packet
-_PNG = 1 << 31  # marks a frame that is packed
+_PNG_SIZE = struct.Struct("<i")
 
 
 def walk(path: Path) -> Iterator[Found]:
@@ -49,15 +50,18 @@ def walk(path: Path) -> Iterator[Found]:
                 yield Fault("partial record", at, expected, got, num_bytes=len(head))
                 return
             kind, _, size, offset, overflow, capacity, number, valid = _HEADER.unpack(head)
-            body = capacity * size
-            sane = kind < 64 and 0 < size <= _MOST and valid <= number <= capacity and offset < size
+            packed = kind == _FRAME | aedat3_png.PACKED_TYPE
+            body = capacity if packed else capacity * size
+            sane = (kind < 64 or packed) and 0 < size <= _MOST and valid <= number <= capacity and offset < size
             if not sane or at + _HEADER.size + body > end:
                 got = f"type {kind}, events of {size} bytes, capacity {capacity}, number {number}, valid {valid}"
                 expected = "the header of a packet that ends within the file"
                 yield Fault("broken packet header", at, expected, got, num_bytes=1)
                 at = _next(file, at + 1, end)
                 continue
-            if kind in (_SPECIAL, _FRAME, _IMU6, _IMU9) and number:
+            if packed:
+                yield from _packed(file, at + _HEADER.size, body, number, min(overflow, (1 << 30) - 1) << 31)
+            elif kind in (_SPECIAL, _FRAME, _IMU6, _IMU9) and number:
                 yield from _packet(file, at, kind, size, number, min(overflow, (1 << 30) - 1) << 31)
             at += _HEADER.size + body
 
@@ -87,7 +91,37 @@ def _packet(file: BinaryIO, at: int, kind: int, size: int, number: int, base: in
     yield Imu(t, values[:, 0:3], values[:, 3:6], field, values[:, 6])
 
 
-def _frame(data: bytes, at: int, base: int) -> Frame | Fault | None:
+def _packed(file: BinaryIO, at: int, left: int, number: int, base: int) -> Iterator[Found]:
+    """Read the frames of a packet of ``left`` bytes at byte ``at``; each is packed or plain."""
+    for _ in range(number):
+        file.seek(at)
+        head = file.read(min(left, _FRAME_HEAD.size + _PNG_SIZE.size))
+        took = _size(head)
+        if took is None or took > left:
+            got = f"{len(head)} bytes" if took is None else f"{took} bytes declared, {left} left of the packet"
+            yield Fault("broken packet", at, "a frame that ends within its packet", got, num_bytes=left)
+            return
+        file.seek(at)
+        found = _frame(file.read(took), at, base, may_be_packed=True)
+        if found is not None:
+            yield found
+        at, left = at + took, left - took
+
+
+def _size(head: bytes) -> int | None:
+    """Give how many bytes a frame of a packed packet takes; None if its header is cut or makes no sense."""
+    if len(head) < _FRAME_HEAD.size:
+        return None
+    info, *_, width, height, _, _ = _FRAME_HEAD.unpack_from(head)
+    if not info & aedat3_png.PACKED:
+        return _FRAME_HEAD.size + 2 * int(max(width, 0) * max(height, 0) * ((info >> 1) & 7))
+    if len(head) < _FRAME_HEAD.size + _PNG_SIZE.size:
+        return None
+    (num,) = _PNG_SIZE.unpack_from(head, _FRAME_HEAD.size)
+    return None if num < 0 else _FRAME_HEAD.size + _PNG_SIZE.size + int(num)
+
+
+def _frame(data: bytes, at: int, base: int, *, may_be_packed: bool = False) -> Frame | Fault | None:
     """Read a frame of a packet; None if it is marked invalid."""
     head, room = _FRAME_HEAD.size, len(data)
     if room < head:
@@ -97,9 +131,17 @@ def _frame(data: bytes, at: int, base: int) -> Frame | Fault | None:
         return None
     channels = (info >> 1) & 7
     num = width * height * channels
-    if info & _PNG or channels not in (1, 3, 4) or width < 1 or height < 1 or head + 2 * num > room:
-        packed = ", packed" if info & _PNG else ""
-        got = f"{height} x {width} x {channels} in {room - head} bytes{packed}"
+    packed = bool(info & aedat3_png.PACKED)
+    if packed and may_be_packed:
+        try:
+            image = aedat3_png.grey(data[head + _PNG_SIZE.size :], width, height, channels)
+        except aedat3_png.Refused as error:
+            expected = f"a grey PNG image of {height} x {width}, 16 bits"
+            return Fault("broken frame", at, expected, str(error), num_bytes=room)
+        return Frame(base + stop_frame, base + start, base + stop, image, x, y)
+    if packed or channels not in (1, 3, 4) or width < 1 or height < 1 or head + 2 * num > room:
+        mark = ", packed" if packed else ""
+        got = f"{height} x {width} x {channels} in {room - head} bytes{mark}"
         return Fault("broken frame", at, "plain pixels of 16 bits that fit", got, num_bytes=room)
     shape = (height, width) if channels == 1 else (height, width, channels)
     image = np.frombuffer(data, "<u2", num, head).reshape(shape).astype(np.uint16)

@@ -33,6 +33,8 @@ _HEAD = struct.Struct("<ii")
 _CODES = {0: "none", 1: "lz4", 2: "lz4", 3: "zstd", 4: "zstd"}
 _NAMES = {b"FRME": "frames", b"IMUS": "imu samples", b"TRIG": "triggers", b"EVTS": ""}
 _ENOUGH = 1 << 18  # events a chunk
+_MANY = 1 << 20  # the same where all events of a file are put side by side, so that they take no memory of their own
+_STEPS = 16  # as many bytes: 16 are an event
 _MAX_HEADER = 4 << 20
 _PACKET_EVENTS = 1 << 15
 _STREAMS = 63  # of which the compiled decoder is told those of frames
@@ -95,6 +97,7 @@ def open_(path: Path) -> ByteReader:
         compiled=native.given(partial(decode_compiled, layout=layout)),
         as_array=True,
         as_stretch=True,
+        steps=_STEPS,
         start=mark,
         size=sensor,
         metadata=facts,
@@ -132,17 +135,18 @@ def decode_compiled(
 ) -> Decoded:
     """Do what ``decode`` does; sound packets, many at once, in C++."""
     gathered = Gathered()
-    room, start = native.room(room, min(len(data) // 8, _ENOUGH))
-    packets = _Packets(layout, room)
-    used, state, need = _walk(data, at, end, state, layout, gathered, packets.read, packets.run)
+    enough = _ENOUGH if room is None else _MANY
+    room, start = native.room(room, min(len(data) // 8, enough))
+    packets = _Packets(layout, room, enough)
+    used, state, need = _walk(data, at, end, state, layout, gathered, packets.read, packets.run, enough)
     return Decoded(gathered.chunk()._replace(columns=room.columns(start)), used, state, need)
 
 
 class _Packets:
     """Puts the events of packets where there is room for them."""
 
-    def __init__(self, layout: _Layout, room: native.Room) -> None:
-        self._stop, self._room = layout.stop, room
+    def __init__(self, layout: _Layout, room: native.Room, enough: int) -> None:
+        self._stop, self._room, self._enough = layout.stop, room, enough
         self._frames = sum(
             1 << stream for stream, kind in layout.kinds.items() if kind == b"FRME" and stream < _STREAMS
         )
@@ -150,9 +154,9 @@ class _Packets:
     def run(self, data: Any, used: int, at: int, gathered: Gathered) -> int:
         """Decode packets up to the first that is not sound, or not told apart in C++: how many bytes they take."""
         took = 0
-        while used + took < len(data) and gathered.num < _ENOUGH:
+        while used + took < len(data) and gathered.num < self._enough:
             here = at + used + took
-            parameters = (self._stop - here, _ENOUGH - gathered.num, self._frames)
+            parameters = (self._stop - here, self._enough - gathered.num, self._frames)
             if isinstance(data, Stretch):
                 rest = data.part(used + took, len(data) - used - took)
                 found = self._room.decode("aedat4", rest, here, (), parameters)
@@ -187,13 +191,15 @@ def _walk(
     gathered: Gathered,
     read: _Read,
     run: _Run | None = None,
+    enough: int = _ENOUGH,
 ) -> tuple[int, bool, int]:
     """Go through packets: how many bytes were taken, the state, how many bytes are needed.
 
     Args: read: takes an unpacked packet. run: takes packets as long as these are sound; what it leaves is looked at.
+        enough: events after which no packet is begun.
     """
     used, need = 0, 0
-    while used < len(data) and gathered.num < _ENOUGH:
+    while used < len(data) and gathered.num < enough:
         if at + used >= layout.stop:
             used = end - at
             break

@@ -1,8 +1,9 @@
 """Zip archives read with suspicion: every size is checked against real bytes before anything is unpacked.
 
-Stored, deflated and LZMA members of a plain zip (below 4 GiB, no encryption). Python's ``zipfile`` reads the directory;
-unpacking is done here, because its LZMA reader has no bound on what one compressed block may become.
-Source: PKWARE APPNOTE 6.3.10, sections 4.3 and 5.8.
+Stored, deflated and LZMA members of a zip or zip64 archive without encryption. Python's ``zipfile`` reads the
+directory, once it is known where this lies and how large it is; unpacking is done here, because its LZMA reader has no
+bound on what one compressed block may become.
+Source: PKWARE APPNOTE 6.3.10, sections 4.3, 4.5.3 and 5.8.
 """
 
 import lzma
@@ -19,6 +20,8 @@ from ranvier.core.errors import FormatError
 
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")
 _END = struct.Struct("<4sHHHHIIH")
+_END64 = struct.Struct("<4sQHHIIQQQQ")
+_LOCATOR64 = struct.Struct("<4sIQI")
 _CHUNK = 1 << 16
 _METHODS = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated", zipfile.ZIP_LZMA: "LZMA"}
 _ALLOWANCE = 16 << 20  # small files may unpack to this whatever their ratio: labels that are all equal pack very well
@@ -45,12 +48,14 @@ def directory(path: Path, *, max_directory: int = 1 << 20, max_bytes: int | None
         method, members that overlap or reach beyond the file, or a promise to unpack to more than ``max_bytes``.
     """
     size = path.stat().st_size
-    _check_end(path, size, max_directory)
+    count = _check_end(path, size, max_directory)
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, ValueError, struct.error) as error:
         raise FormatError(str(path), expected="a zip archive", got=f"a broken directory ({error})") from error
+    if count is not None and len(entries) != count:
+        raise FormatError(str(path), expected=f"the {count} members that the end record tells", got=str(len(entries)))
     found: dict[str, zipfile.ZipInfo] = {}
     for entry in entries:
         where = f"{path}: member {entry.filename!r}"
@@ -135,8 +140,10 @@ def extract(path: Path, entry: zipfile.ZipInfo, target: Path) -> Path:
     return target
 
 
-def _check_end(path: Path, size: int, max_directory: int) -> None:
-    tail_size = min(size, _END.size + 65535 + 20)
+def _check_end(path: Path, size: int, max_directory: int) -> int | None:
+    """Check what the end of the archive says of the directory; give the number of members if it is of zip64."""
+    before = _LOCATOR64.size + _END64.size
+    tail_size = min(size, _END.size + 65535 + before)
     with path.open("rb") as file:
         file.seek(size - tail_size)
         tail = file.read(tail_size)
@@ -145,14 +152,46 @@ def _check_end(path: Path, size: int, max_directory: int) -> None:
         raise FormatError(
             f"{path}: byte {size}", expected="a zip archive", got="no end record; truncated or another format"
         )
-    declared = _END.unpack_from(tail, at)[5]
-    if tail[max(0, at - 20) : at].startswith(b"PK\6\7"):
-        raise FormatError(
-            str(path), expected="a plain zip below 4 GiB", got="a zip64 directory", mend="Split the file."
-        )
+    end = _END.unpack_from(tail, at)
+    where = f"{path}: byte {size - tail_size + at}"
+    count, declared = None, int(end[5])
+    if tail[max(0, at - _LOCATOR64.size) : at].startswith(b"PK\6\7"):
+        count, declared = _check_end64(path, tail, at, size - tail_size, end)
     if declared > max_directory:
-        where = f"{path}: byte {size - tail_size + at}"
         raise FormatError(where, expected=f"a directory of at most {max_directory} bytes", got=f"{declared} declared")
+    return count
+
+
+def _check_end64(path: Path, tail: bytes, at: int, first: int, end: tuple[int, ...]) -> tuple[int, int]:
+    """Check the end record of zip64, which lies before its locator, that before the plain end record at ``at``.
+
+    Args: tail: the last bytes of the file, from byte ``first`` on. end: the plain end record.
+    Returns: the number of members and the bytes of the directory.
+    """
+    place = at - _LOCATOR64.size - _END64.size
+    where = f"{path}: byte {first + place}"
+    if place < 0 or tail[place : place + 4] != b"PK\6\6":
+        raise FormatError(where, expected="an end record of zip64 before its locator", got="other bytes")
+    _, length, _, _, disk, disk_start, here, count, size, offset = _END64.unpack_from(tail, place)
+    _, disk_end, told, disks = _LOCATOR64.unpack_from(tail, place + _END64.size)
+    if length != _END64.size - 12:
+        expected = f"an end record of zip64 of {_END64.size - 12} bytes, nothing behind them"
+        raise FormatError(where, expected=expected, got=f"{length} bytes")
+    if disk or disk_start or disk_end or disks > 1 or here != count:
+        raise FormatError(
+            where, expected="an archive of one file", got=f"{here} of {count} members in part {disk + 1} of {disks}"
+        )
+    # Bytes before the archive move all places in it alike, so it tells by itself where it begins.
+    start = first + place - size - offset
+    if start < 0:
+        got = f"{size} bytes from byte {offset} on"
+        raise FormatError(where, expected=f"a directory that ends here, at byte {first + place}", got=got)
+    if told + start != first + place:
+        raise FormatError(where, expected=f"a locator of this end record, {first + place - start}", got=str(told))
+    for plain, wide, most in ((end[4], count, 0xFFFF), (end[5], size, 0xFFFFFFFF), (end[6], offset, 0xFFFFFFFF)):
+        if plain not in (wide, most):
+            raise FormatError(where, expected="what the plain end record tells", got=f"{wide} where that tells {plain}")
+    return count, size
 
 
 def _check_name(where: str, name: str) -> None:

@@ -157,7 +157,8 @@ class ByteReader:
     """The reader of every format that is a stream of bytes: holds no file open between walks.
 
     ``compiled`` does what ``decode`` does, where there is one. ``as_array``: both take arrays of uint8 too.
-    ``as_stretch``: the compiled one reads the file by itself where it is a plain one.
+    ``as_stretch``: the compiled one reads the file by itself where it is a plain one. ``steps``: how many times as many
+    bytes a chunk takes where the events of all lie side by side, and need no memory of their own.
     """
 
     path: Path
@@ -171,6 +172,7 @@ class ByteReader:
     compiled: Compiled | None = None
     as_array: bool = False
     as_stretch: bool = False
+    steps: int = 4
 
     def _read(self, file: Seekable, position: int, num: int) -> Any:
         """Read bytes, for large chunks into memory that is used again: fresh memory costs more than reading.
