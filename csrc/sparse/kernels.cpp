@@ -260,6 +260,81 @@ Found compact(const float* row, int64_t n, int32_t base, int32_t* index) {
     return {count, graded, negative};
 }
 
+void pack(const float* row, int64_t n, uint64_t* words) {
+    for (int64_t k = 0; k < n; k += 64) {
+        uint64_t word = 0;
+#if defined(__AVX512F__)
+        const __m512 zero = _mm512_setzero_ps();
+#pragma GCC unroll 4
+        for (int j = 0; j < 64; j += 16) {
+            word |= static_cast<uint64_t>(_mm512_cmp_ps_mask(_mm512_loadu_ps(row + k + j), zero, _CMP_NEQ_UQ)) << j;
+        }
+#elif defined(__AVX2__)
+        const __m256 zero = _mm256_setzero_ps();
+#pragma GCC unroll 8
+        for (int j = 0; j < 64; j += 8) {
+            const __m256 differs = _mm256_cmp_ps(_mm256_loadu_ps(row + k + j), zero, _CMP_NEQ_UQ);
+            word |= static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_ps(differs))) << j;
+        }
+#else
+        for (int j = 0; j < 64; ++j) word |= static_cast<uint64_t>(row[k + j] != 0.0f) << j;
+#endif
+        words[k / 64] = word;
+    }
+}
+
+int64_t walk(const uint64_t* words, int64_t count, int32_t* index) {
+    int32_t* next = index;
+    for (int64_t k = 0; k < count; ++k) {
+        uint64_t word = words[k];
+        const int bits = __builtin_popcountll(word);
+        if (bits <= 4) {  // no branch for each: they would be guessed wrong
+            int32_t* const end = next + bits;
+#pragma GCC unroll 4
+            for (int j = 0; j < 4; ++j, word &= word - 1) {
+                next[j] = static_cast<int32_t>(64 * k) + __builtin_ctzll(word | uint64_t{1} << 63);  // some number for 0
+            }
+            next = end;
+            continue;
+        }
+#if defined(__AVX512F__)
+        const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        __m512i places = _mm512_add_epi32(lanes, _mm512_set1_epi32(static_cast<int32_t>(64 * k)));
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; ++j, word >>= 16) {
+            const auto found = static_cast<__mmask16>(word);
+            _mm512_storeu_si512(next, _mm512_maskz_compress_epi32(found, places));
+            next += __builtin_popcount(found);
+            places = _mm512_add_epi32(places, _mm512_set1_epi32(16));
+        }
+#else
+        for (; word != 0; word &= word - 1) *next++ = static_cast<int32_t>(64 * k) + __builtin_ctzll(word);
+#endif
+    }
+    return next - index;
+}
+
+template <class Word>
+void tally_each(const uint64_t* words, int64_t parts, int64_t each, int32_t* start) {
+    const auto* from = reinterpret_cast<const char*>(words);
+    int32_t seen = start[0] = 0;
+    for (int64_t p = 1; p <= parts; ++p) {
+        for (int64_t k = 0; k < each; ++k, from += sizeof(Word)) {
+            Word word;
+            __builtin_memcpy(&word, from, sizeof(Word));
+            seen += __builtin_popcountll(word);
+        }
+        start[p] = seen;
+    }
+}
+
+void tally(const uint64_t* words, int64_t parts, int64_t width, int32_t* start) {
+    if (width == 8) return tally_each<uint8_t>(words, parts, 1, start);
+    if (width == 16) return tally_each<uint16_t>(words, parts, 1, start);
+    if (width == 32) return tally_each<uint32_t>(words, parts, 1, start);
+    tally_each<uint64_t>(words, parts, width / 64, start);
+}
+
 void fill(float* acc, int64_t pixels, int64_t channels, const float* bias) {
     for (int64_t p = 0; p < pixels; ++p, acc += channels) {
         int64_t c = 0;
@@ -288,6 +363,9 @@ const Kernels RANVIER_VARIANT = {
     {gather_row<Float32>, gather_row<Bfloat16>, gather_row<Int8>},
     {scatter_row<Float32>, scatter_row<Bfloat16>, scatter_row<Int8>},
     compact,
+    pack,
+    walk,
+    tally,
     fill,
     scale,
     add,

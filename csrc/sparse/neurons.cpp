@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <string>
 
 #include "../flush.hpp"
 #include "../pool.hpp"
@@ -83,15 +84,20 @@ public:
     float* recurrent() { return recurrent_; }
 
     // Run the program over neurons [begin, begin + size) of an element of the batch, whose currents lie in acc, and
-    // list those that fired.
-    void run(int64_t item_begin, int64_t begin, int64_t size, int64_t task, Listing& listing) {
+    // set the bits of those that fired, or list them where there are no words.
+    void run(int64_t item_begin, int64_t begin, int64_t size, int64_t task, Listing& listing, uint64_t* words) {
         for (int64_t at = 0; at < size; at += block_) {
             const int64_t n = std::min(block_, size - at), first = begin + at;
             run_block(item_begin + first, at, n);
             if (n_.recurrence_.present) {
                 std::copy_n(spikes_, n, session_.states[n_.recurrence_.last_spikes] + item_begin + first);
             }
-            listing.append(session_.kernels, task, spikes_, n, first);
+            if (words == nullptr) {
+                listing.append(session_.kernels, task, spikes_, n, first);
+                continue;
+            }
+            session_.kernels.pack(spikes_, (n + 63) / 64 * 64, words + first / 64);
+            if (n % 64 != 0) words[(first + n) / 64] &= (uint64_t{1} << n % 64) - 1;
         }
     }
 
@@ -163,6 +169,16 @@ Tiles Neurons::tiles(const Signal& in, int threads) const {
     return cut(out.size(), unit, flat ? whole : std::min(std::max<int64_t>(whole, 1), WANTED_TILE));
 }
 
+bool Neurons::gives_truth() const {
+    const std::vector<std::string> names = opcode_names();
+    std::string last;  // the instruction that writes the spikes
+    for (const Instruction& i : code_.instructions) {
+        if (i.target == code_.layout.output(0)) last = names[static_cast<size_t>(i.opcode)];
+    }
+    last = last.substr(last.rfind('_') + 1);  // what fused instructions do in the end
+    return last == "gt" || last == "ge" || last == "lt" || last == "le" || last == "eq" || last == "ne";
+}
+
 bool Neurons::run(Session& session, Signal& in) {
     const Kernels& kernels = session.kernels;
     const int64_t size = out.size(), batch = out.batch;
@@ -174,7 +190,9 @@ bool Neurons::run(Session& session, Signal& in) {
     const int threads = threads_worth(own + back + (in.lazy != nullptr ? in.lazy->nanoseconds() : 0.0), session.threads);
     const Tiles cuts = tiles(in, threads);
     const int64_t tasks_count = batch * cuts.a_item();
-    listing_.open(tasks_count, cuts.tile);
+    const bool pack = binary_ && (cuts.a_item() == 1 || cuts.tile % 64 == 0);  // tasks share no word
+    if (pack) out.bits.open(batch, size);
+    else listing_.open(tasks_count, cuts.tile);
     std::vector<int64_t> synops(static_cast<size_t>(tasks_count), 0);
     run_tasks(tasks_count, threads, [&](Tasks& tasks) {
         const FlushDenormals flush;
@@ -197,14 +215,18 @@ bool Neurons::run(Session& session, Signal& in) {
                 if (w.scale != nullptr) kernels.scale(worker.recurrent(), 1, padded, w.scale + begin, w.bias + begin);
                 kernels.add(worker.acc(), worker.recurrent(), n);
             }
-            worker.run(item * size, begin, n, task, listing_);
+            worker.run(item * size, begin, n, task, listing_, pack ? out.bits.item(item) : nullptr);
         }
     });
     if (in.lazy != nullptr) {
         for (int64_t count : synops) in.lazy->stats.synops += count;
     }
-    listing_.merge(batch, out.events);
-    out.now_listed();
+    if (pack) {
+        out.now_packed();
+    } else {
+        listing_.merge(batch, out.events);
+        out.now_listed();
+    }
     ++stats.steps;
     stats.inputs += batch * size;
     if (recurrent) {

@@ -33,11 +33,11 @@ bool Product::run(Session& session, Signal& in) {
     const int64_t inputs = in.batch * in.size();
     const bool dense = static_cast<double>(events.total()) > crossover_ * static_cast<double>(inputs);
     if (dense) {
-        see(events, inputs, Form::dense);
+        see(events.total(), inputs, Form::dense);
         in.write(exchange_.in);
         return false;
     }
-    see(events, inputs, prepare(session));
+    see(events.total(), inputs, prepare(session));
     if (lazy_) {
         out.now_lazy(this);
         return true;
@@ -79,17 +79,23 @@ double Linear::nanoseconds() const {
     return synops * (SYNOP + (weight_.bytes > NEAR ? FAR_BYTE * weight_.item() : 0.0));
 }
 
-Form Convolution::prepare(const Session&) {
+Form Convolution::prepare(const Session& session) {
     const Events& events = in_->events;
     const Shape& shape = in_->shape;
     const double a_window = static_cast<double>(events.total()) / static_cast<double>(std::max<int64_t>(in_->batch, 1)) /
                             static_cast<double>(std::max<int64_t>(shape.height * shape.width, 1)) * geometry_.mean_taps;
     form_ = geometry_.groups == 1 && out.shape.channels >= PAD && a_window >= EVENTS_TO_GATHER ? Form::gather : Form::scatter;
     const int64_t parts = form_ == Form::gather ? shape.height * shape.width : shape.height;
-    const Divisor part(std::max<int64_t>(shape.size() / std::max<int64_t>(parts, 1), 1));
+    const int64_t width = std::max<int64_t>(shape.size() / std::max<int64_t>(parts, 1), 1);
+    const bool counted = in_->packed && (width == 8 || width == 16 || width == 32 || width % 64 == 0);
+    const Divisor part(width);
     starts_size_ = parts + 1;
     starts_.assign(static_cast<size_t>(in_->batch * starts_size_), 0);
     for (int64_t b = 0; b < in_->batch; ++b) {
+        if (counted) {
+            session.kernels.tally(in_->bits.item(b), parts, width, starts_.data() + b * starts_size_);
+            continue;
+        }
         // The last event of each part says where the next begins; parts without any begin where the one before does.
         int32_t* start = starts_.data() + b * starts_size_;
         const int32_t* places = events.places(b);

@@ -6,12 +6,12 @@
 
 namespace ranvier::sparse {
 
-void Stage::see(const Events& events, int64_t inputs, Form form) {
+void Stage::see(int64_t events, int64_t inputs, Form form) {
     ++stats.steps;
     ++stats.forms[static_cast<size_t>(form)];
-    stats.events += events.total();
+    stats.events += events;
     stats.inputs += inputs;
-    stats.last_density = inputs > 0 ? static_cast<double>(events.total()) / static_cast<double>(inputs) : 0.0;
+    stats.last_density = inputs > 0 ? static_cast<double>(events) / static_cast<double>(inputs) : 0.0;
     stats.last = form;
 }
 

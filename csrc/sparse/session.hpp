@@ -32,7 +32,7 @@ public:
     Stats stats;
 
 protected:
-    void see(const Events& events, int64_t inputs, Form form);
+    void see(int64_t events, int64_t inputs, Form form);
 };
 
 struct Exchange {

@@ -6,10 +6,9 @@
 namespace ranvier::sparse {
 
 const Events& Signal::list(const Kernels& kernels) {
-    if (!listed) {
-        list_map(kernels, map, batch, size(), events);
-        listed = true;
-    }
+    if (!listed && packed) list_bits(kernels, bits, batch, size(), events);
+    if (!listed && !packed) list_map(kernels, map, batch, size(), events);
+    listed = true;
     return events;
 }
 
@@ -20,6 +19,10 @@ void Signal::write(float* target) const {
     }
     std::memset(target, 0, static_cast<size_t>(batch * size()) * sizeof(float));
     for (int64_t b = 0; b < batch; ++b, target += size()) {
+        for (int64_t k = 0; packed && k < bits.an_item; ++k) {
+            for (uint64_t word = bits.item(b)[k]; word != 0; word &= word - 1) target[64 * k + __builtin_ctzll(word)] = 1.0f;
+        }
+        if (packed) continue;
         const int32_t* places = events.places(b);
         const float* values = events.values(b);
         for (int64_t k = 0; k < events.count(b); ++k) target[places[k]] = values != nullptr ? values[k] : 1.0f;
@@ -95,6 +98,21 @@ void list_map(const Kernels& kernels, const float* map, int64_t batch, int64_t s
     if (!events.graded) return;
     for (int64_t b = 0; b < batch; ++b) {
         for (int64_t k = events.start[b]; k < events.start[b + 1]; ++k) events.value[k] = map[b * size + events.index[k]];
+    }
+}
+
+int64_t count(const Kernels& kernels, const Bits& bits) {
+    int32_t start[2];
+    kernels.tally(bits.words.data(), 1, static_cast<int64_t>(bits.words.size()) * 64, start);
+    return start[1];
+}
+
+void list_bits(const Kernels& kernels, const Bits& bits, int64_t batch, int64_t size, Events& events) {
+    events.clear(batch);
+    for (int64_t b = 0; b < batch; ++b) {
+        const int64_t at = events.start[b];
+        events.reserve(at + size);
+        events.start[b + 1] = at + kernels.walk(bits.item(b), bits.an_item, events.index.data() + at);
     }
 }
 

@@ -1,6 +1,7 @@
 #include "stages.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "../flush.hpp"
 #include "../pool.hpp"
@@ -107,11 +108,75 @@ private:
     std::vector<int64_t> starts_;
 };
 
+namespace {
+
+void join_rows(const uint8_t* from, uint8_t* joined, int64_t n) {
+    int64_t k = 0;
+    for (; k + 8 <= n; k += 8) {
+        uint64_t a, b;
+        std::memcpy(&a, from + k, 8);
+        std::memcpy(&b, joined + k, 8);
+        a |= b;
+        std::memcpy(joined + k, &a, 8);
+    }
+    for (; k < n; ++k) joined[k] |= from[k];
+}
+
+// Columns of one row of output bits: the union of the input pixels that each sees, `each` words a pixel.
+template <class Word>
+void join_columns(const Axis& columns, const uint8_t* in, int64_t each, uint8_t* out) {
+    const auto width = static_cast<int64_t>(columns.input_start.size()) - 1;
+    const int32_t *start = columns.input_start.data(), *inputs = columns.inputs.data();
+    const auto size = static_cast<int64_t>(sizeof(Word));
+    for (int64_t x = 0; x < width; ++x) {
+        const int32_t first = start[x], last = start[x + 1];
+        for (int64_t k = 0; k < each; ++k, out += size) {
+            Word joined = 0;
+            for (int32_t s = first; s < last; ++s) {
+                Word word;
+                std::memcpy(&word, in + (inputs[s] * each + k) * size, sizeof(Word));
+                joined |= word;
+            }
+            std::memcpy(out, &joined, sizeof(Word));
+        }
+    }
+}
+
+}  // namespace
+
+// The maximum of bits is their union, channels side by side.
+void Pool::join(const Signal& in) {
+    static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "bit k of a word must lie in its byte k / 8");
+    const int64_t pixel = in.shape.channels / 8, row_in = in.shape.width * pixel, row_out = out.shape.width * pixel;
+    row_.resize(static_cast<size_t>(row_in));
+    out.bits.open(out.batch, out.size());
+    for (int64_t b = 0; b < out.batch; ++b) {
+        const auto* from = reinterpret_cast<const uint8_t*>(in.bits.item(b));
+        if (out.bits.an_item > 0) out.bits.item(b)[out.bits.an_item - 1] = 0;
+        auto* to = reinterpret_cast<uint8_t*>(out.bits.item(b));
+        for (int64_t y = 0; y < out.shape.height; ++y, to += row_out) {
+            std::fill(row_.begin(), row_.end(), uint8_t{0});
+            for (int32_t r = rows_.input_start[y]; r < rows_.input_start[y + 1]; ++r) {
+                join_rows(from + rows_.inputs[r] * row_in, row_.data(), row_in);
+            }
+            if (pixel % 8 == 0) join_columns<uint64_t>(columns_, row_.data(), pixel / 8, to);
+            else if (pixel % 4 == 0) join_columns<uint32_t>(columns_, row_.data(), pixel / 4, to);
+            else join_columns<uint8_t>(columns_, row_.data(), pixel, to);
+        }
+    }
+}
+
 bool Pool::run(Session& session, Signal& in) {
+    if (in.packed && divisor_.empty() && in.shape.channels % 8 == 0) {
+        see(count(session.kernels, in.bits), in.batch * in.size(), Form::scatter);
+        join(in);
+        out.now_packed();
+        return true;
+    }
     const Events& events = in.list(session.kernels);
     // Where something is below 0, the zeros of a window count as well: look at all of it.
     const bool whole = divisor_.empty() && events.negative;
-    see(events, in.batch * in.size(), whole ? Form::dense : Form::scatter);
+    see(events.total(), in.batch * in.size(), whole ? Form::dense : Form::scatter);
     const float* dense = whole ? in.dense() : nullptr;
     const int64_t height = out.shape.height;
     const double seen = static_cast<double>(whole ? in.batch * in.size() : events.total());

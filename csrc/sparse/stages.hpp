@@ -20,9 +20,11 @@ public:
 
 private:
     class Worker;
+    void join(const Signal& in);
 
     const Axis rows_, columns_;
     const std::vector<float> divisor_;
+    std::vector<uint8_t> row_;  // of input bits
     Listing listing_;
 };
 
