@@ -34,9 +34,12 @@ public:
         : code_(std::move(code)), machine_(machine), values_(std::move(values)), first_state_(first_state),
           recurrence_(recurrence), binary_(gives_truth()) {}
     bool run(Session& session, Signal& in) override;
+    // Whether it can work on patches of several runs that each begin with a pixel.
+    bool takes_patches() const;
 
 private:
     class Worker;
+    std::vector<Patch> patches(const Signal& in, int threads) const;
     Tiles tiles(const Signal& in, int threads) const;
     bool gives_truth() const;
 
