@@ -65,8 +65,8 @@ void add_rows(const AddRows& a) {
     for (; e + 4 <= a.count; e += 4) {
         const auto *w0 = weight + a.index[e] * a.row, *w1 = weight + a.index[e + 1] * a.row,
                    *w2 = weight + a.index[e + 2] * a.row, *w3 = weight + a.index[e + 3] * a.row;
-        // The four after them are fetched meanwhile: rows lie too far apart for the processor to foresee.
-        const int64_t ahead = e + 8 <= a.count ? e + 4 : e;
+        // Those after the next four are fetched meanwhile: rows lie too far apart for the processor to foresee.
+        const int64_t ahead = e + 12 <= a.count ? e + 8 : e;
         const auto *n0 = weight + a.index[ahead] * a.row, *n1 = weight + a.index[ahead + 1] * a.row,
                    *n2 = weight + a.index[ahead + 2] * a.row, *n3 = weight + a.index[ahead + 3] * a.row;
         if (a.value != nullptr) {
@@ -382,23 +382,23 @@ void pack(const float* row, int64_t n, uint64_t* words) {
     }
 }
 
-int64_t walk(const uint64_t* words, int64_t count, int32_t* index) {
+int64_t walk(const uint64_t* words, int64_t count, int32_t base, int32_t* index) {
     int32_t* next = index;
-    for (int64_t k = 0; k < count; ++k) {
+    for (int64_t k = 0; k < count; ++k, base += 64) {
         uint64_t word = words[k];
         const int bits = __builtin_popcountll(word);
         if (bits <= 4) {  // no branch for each: they would be guessed wrong
             int32_t* const end = next + bits;
 #pragma GCC unroll 4
             for (int j = 0; j < 4; ++j, word &= word - 1) {
-                next[j] = static_cast<int32_t>(64 * k) + __builtin_ctzll(word | uint64_t{1} << 63);  // some number for 0
+                next[j] = base + __builtin_ctzll(word | uint64_t{1} << 63);  // some number for 0
             }
             next = end;
             continue;
         }
 #if defined(__AVX512F__)
         const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-        __m512i places = _mm512_add_epi32(lanes, _mm512_set1_epi32(static_cast<int32_t>(64 * k)));
+        __m512i places = _mm512_add_epi32(lanes, _mm512_set1_epi32(base));
 #pragma GCC unroll 4
         for (int j = 0; j < 4; ++j, word >>= 16) {
             const auto found = static_cast<__mmask16>(word);
@@ -407,7 +407,7 @@ int64_t walk(const uint64_t* words, int64_t count, int32_t* index) {
             places = _mm512_add_epi32(places, _mm512_set1_epi32(16));
         }
 #else
-        for (; word != 0; word &= word - 1) *next++ = static_cast<int32_t>(64 * k) + __builtin_ctzll(word);
+        for (; word != 0; word &= word - 1) *next++ = base + __builtin_ctzll(word);
 #endif
     }
     return next - index;

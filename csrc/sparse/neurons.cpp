@@ -73,7 +73,7 @@ public:
 
     float* acc() { return acc_; }
 
-    // Fetch the states of a patch of neurons while their currents are summed.
+    // Fetch the states of the next patch of neurons while this one is worked on.
     void fetch(int64_t item_begin, const Patch& patch) const {
         for (int k = 0; k < l_.states; ++k) {
             const float* state = session_.states[n_.first_state_ + k] + item_begin + patch.begin;
@@ -233,7 +233,7 @@ bool Neurons::run(Session& session, Signal& in) {
             const Patch& patch = cuts[static_cast<size_t>(task % an_item)];
             const int64_t item = task / an_item, begin = patch.begin, n = patch.size(), place = item * size + begin;
             if (in.lazy != nullptr) {
-                worker.fetch(item * size, patch);
+                if (task + 1 < tasks_count) worker.fetch((task + 1) / an_item * size, cuts[static_cast<size_t>((task + 1) % an_item)]);
                 synops[task] = in.lazy->compute(session, item, patch, worker.acc());
             } else {
                 std::copy_n(in.map + place, n, worker.acc());

@@ -59,6 +59,12 @@ void Listing::append(const Kernels& kernels, int64_t task, const float* row, int
     region.count = end;
 }
 
+void Listing::append(const Kernels& kernels, int64_t task, const uint64_t* words, int64_t count, int64_t base) {
+    Region& region = regions_[static_cast<size_t>(task)];
+    int32_t* index = index_.data() + task * room_ + region.count;
+    region.count += kernels.walk(words, count, static_cast<int32_t>(base), index);
+}
+
 void Listing::merge(int64_t batch, Events& events) {
     const size_t an_item = regions_.size() / static_cast<size_t>(std::max<int64_t>(batch, 1));
     events.clear(batch);
@@ -112,7 +118,7 @@ void list_bits(const Kernels& kernels, const Bits& bits, int64_t batch, int64_t 
     for (int64_t b = 0; b < batch; ++b) {
         const int64_t at = events.start[b];
         events.reserve(at + size);
-        events.start[b + 1] = at + kernels.walk(bits.item(b), bits.an_item, events.index.data() + at);
+        events.start[b + 1] = at + kernels.walk(bits.item(b), bits.an_item, 0, events.index.data() + at);
     }
 }
 

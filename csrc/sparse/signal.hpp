@@ -91,6 +91,8 @@ public:
     void open(int64_t tasks, int64_t room);
     // Add the numbers of a row that are not 0 to what the task has listed, as places from `base` on.
     void append(const Kernels& kernels, int64_t task, const float* row, int64_t n, int64_t base);
+    // Add the bits that are set, the first as place `base`.
+    void append(const Kernels& kernels, int64_t task, const uint64_t* words, int64_t count, int64_t base);
     // Give the events of all tasks, of which each element of the batch has as many as the next.
     void merge(int64_t batch, Events& events);
 
