@@ -359,27 +359,36 @@ Found compact(const float* row, int64_t n, int32_t base, int32_t* index) {
     return {count, graded, negative};
 }
 
-void pack(const float* row, int64_t n, uint64_t* words) {
+bool pack(const float* row, int64_t n, uint64_t* words) {
+    uint64_t others = 0;
     for (int64_t k = 0; k < n; k += 64) {
         uint64_t word = 0;
 #if defined(__AVX512F__)
-        const __m512 zero = _mm512_setzero_ps();
+        const __m512 zero = _mm512_setzero_ps(), one = _mm512_set1_ps(1.0f);
 #pragma GCC unroll 4
         for (int j = 0; j < 64; j += 16) {
-            word |= static_cast<uint64_t>(_mm512_cmp_ps_mask(_mm512_loadu_ps(row + k + j), zero, _CMP_NEQ_UQ)) << j;
+            const __m512 x = _mm512_loadu_ps(row + k + j);
+            const __mmask16 found = _mm512_cmp_ps_mask(x, zero, _CMP_NEQ_UQ);
+            word |= static_cast<uint64_t>(found) << j;
+            others |= _mm512_mask_cmp_ps_mask(found, x, one, _CMP_NEQ_UQ);
         }
 #elif defined(__AVX2__)
-        const __m256 zero = _mm256_setzero_ps();
+        const __m256 zero = _mm256_setzero_ps(), one = _mm256_set1_ps(1.0f);
 #pragma GCC unroll 8
         for (int j = 0; j < 64; j += 8) {
-            const __m256 differs = _mm256_cmp_ps(_mm256_loadu_ps(row + k + j), zero, _CMP_NEQ_UQ);
+            const __m256 x = _mm256_loadu_ps(row + k + j), differs = _mm256_cmp_ps(x, zero, _CMP_NEQ_UQ);
             word |= static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_ps(differs))) << j;
+            others |= static_cast<uint32_t>(_mm256_movemask_ps(_mm256_and_ps(differs, _mm256_cmp_ps(x, one, _CMP_NEQ_UQ))));
         }
 #else
-        for (int j = 0; j < 64; ++j) word |= static_cast<uint64_t>(row[k + j] != 0.0f) << j;
+        for (int j = 0; j < 64; ++j) {
+            word |= static_cast<uint64_t>(row[k + j] != 0.0f) << j;
+            others |= row[k + j] != 0.0f && row[k + j] != 1.0f;
+        }
 #endif
         words[k / 64] = word;
     }
+    return others == 0;
 }
 
 int64_t walk(const uint64_t* words, int64_t count, int32_t base, int32_t* index) {

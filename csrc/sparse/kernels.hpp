@@ -97,7 +97,8 @@ struct Kernels {
     // List the places of numbers that are not 0, plus base; writes up to PAD numbers beyond the last.
     Found (*compact)(const float* row, int64_t n, int32_t base, int32_t* index);
     // Bits of the numbers that are not 0, the first in the lowest bit of the first word; n is a multiple of 64.
-    void (*pack)(const float* row, int64_t n, uint64_t* words);
+    // Returns whether all of them are 1.
+    bool (*pack)(const float* row, int64_t n, uint64_t* words);
     // List the places of bits that are set, plus base; writes up to PAD numbers beyond the last. Returns how many there are.
     int64_t (*walk)(const uint64_t* words, int64_t count, int32_t base, int32_t* index);
     // start[k] = how many of the bits before k * width are set, k = 0 .. parts; width is 8, 16, 32 or a multiple of 64.

@@ -245,13 +245,20 @@ public:
         session_.steps = 0;
     }
 
-    int start(const Array& frames, int threads) {
+    // Run a step on frames of float32 or uint8, or of bits in uint8: number 8 n + k is bit k of byte n. last: channels lie
+    // side by side. first: the number that the first frame begins with.
+    int start(const Array& frames, int threads, bool bits, bool last, int64_t first) {
         if (session_.states.size() != state_sizes_.size()) refuse("states", "bound states", "none");
         if (threads < 1) refuse("threads", "at least 1", std::to_string(threads));
-        const float* data = floats("frames", frames, batch() * session_.input_size(), false);
+        const bool bytes = frames.dtype() == nb::dtype<uint8_t>();
+        if (bits && !bytes) refuse("frames", "uint8 for bits", "another type");
+        if (!bytes && frames.dtype() != nb::dtype<float>()) refuse("frames", "float32 or uint8", "another type");
+        const int64_t needed = batch() * session_.input_size(), numbers = static_cast<int64_t>(frames.size()) * (bits ? 8 : 1);
+        if (first < 0 || numbers - first < needed) refuse("frames", std::to_string(needed) + " numbers", std::to_string(numbers - first));
         session_.threads = threads;
+        const Frames::Form form = bits ? Frames::Form::bits : bytes ? Frames::Form::uint8 : Frames::Form::float32;
         const nb::gil_scoped_release release;
-        return session_.start(data);
+        return session_.start({form, frames.data(), first, last});
     }
     int resume() {
         const nb::gil_scoped_release release;
@@ -343,7 +350,7 @@ NB_MODULE(_events, m) {
         .def("flatten", &Kept::flatten)
         .def("foreign", &Kept::foreign, "sizes"_a, "in_"_a, "out"_a)
         .def("bind", &Kept::bind, "states"_a, "Work on these states from now on, in place.")
-        .def("start", &Kept::start, "frames"_a, "threads"_a, "Run a step; -1: done, -2: not finite, else the stage that waits.")
+        .def("start", &Kept::start, "frames"_a, "threads"_a, "bits"_a = false, "last"_a = false, "first"_a = 0, "Run a step; -1: done, -2: not finite, else the stage that waits.")
         .def("resume", &Kept::resume, "Go on after the stage that waited.")
         .def("output", &Kept::output, "target"_a, "Write the output, channels-last.")
         .def("stats", &Kept::stats)

@@ -15,11 +15,10 @@ void Stage::see(int64_t events, int64_t inputs, Form form) {
     stats.last = form;
 }
 
-int Session::start(const float* frames) {
+int Session::start(const Frames& frames) {
     const FlushDenormals flush;
-    source_.now_listed();
-    list_frames(kernels, frames, source_.batch, source_.shape, source_.events, keys_, spare_, turned_);
-    if (source_.events.graded) {
+    reader_.take(kernels, frames, source_);
+    if (!source_.packed && source_.events.graded) {
         for (int64_t k = 0; k < source_.events.total(); ++k) {
             if (!std::isfinite(source_.events.value[k])) return NOT_FINITE;
         }

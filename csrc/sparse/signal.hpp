@@ -116,8 +116,4 @@ int64_t count(const Kernels& kernels, const Bits& bits);
 // Make the list of the bits that are set.
 void list_bits(const Kernels& kernels, const Bits& bits, int64_t batch, int64_t size, Events& events);
 
-// List frames (batch, channels, height, width) in channels-last order; the last three are scratch memory.
-void list_frames(const Kernels& kernels, const float* frames, int64_t batch, const Shape& shape, Events& events,
-                 std::vector<uint64_t>& keys, std::vector<uint64_t>& spare, std::vector<float>& turned);
-
 }  // namespace ranvier::sparse
