@@ -4,10 +4,10 @@
 #include <cstring>
 #include <utility>
 
+#include "../bit_run.hpp"
+
 namespace ranvier::sparse {
 namespace {
-
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "bit k of a word must lie in its byte k / 8");
 
 // Each of these sets the bits of numbers [from, from + n); bits beyond are 0. False if some number is neither 0 nor 1.
 bool pack_floats(const Kernels& kernels, const float* x, int64_t from, int64_t n, uint64_t* words) {
@@ -37,16 +37,7 @@ bool pack_bytes(const uint8_t* x, int64_t from, int64_t n, uint64_t* words) {
 }
 
 bool pack_bits(const uint8_t* bytes, int64_t from, int64_t n, uint64_t* words) {
-    const uint8_t* end = bytes + (from + n + 7) / 8;
-    const int shift = static_cast<int>(from % 8);
-    bytes += from / 8;
-    for (int64_t k = 0; k < n; k += 64, bytes += 8) {
-        uint64_t word = 0;
-        std::memcpy(&word, bytes, static_cast<size_t>(std::min<int64_t>(8, end - bytes)));
-        word >>= shift;
-        if (shift != 0 && end - bytes > 8) word |= static_cast<uint64_t>(bytes[8]) << (64 - shift);
-        words[k / 64] = n - k < 64 ? word & ((uint64_t{1} << (n - k)) - 1) : word;
-    }
+    for (int64_t k = 0; k < n; k += 64) words[k / 64] = bits_at(bytes, from + k, std::min<int64_t>(64, n - k));
     return true;
 }
 

@@ -174,7 +174,6 @@ void Pool::join(const Session& session, const Signal& in) {
         for (int64_t task; tasks.take(task);) {
             const int64_t item = task / rows.a_item(), begin = task % rows.a_item() * rows.tile;
             const int64_t end = std::min(begin + rows.tile, height), an_item = out.bits.an_item;
-            if (whole) out.bits.item(item)[an_item - 1] = 0;
             join_rows(in, item, begin, end);
             const int64_t first = whole ? 0 : begin * words;
             listing_.append(session.kernels, task, out.bits.item(item) + first, whole ? an_item : (end - begin) * words, 64 * first);
