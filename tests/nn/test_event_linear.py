@@ -95,7 +95,9 @@ def test_a_network_with_it_compiles_to_one_graph_and_copies():
 @needs_loop
 @pytest.mark.parametrize("form", ["bits", "uint8"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("shape", [(70,), (1, 70), (5, 70), (4, 3, 70), (300, 70), (9, 1), (3, 64), (7, 5, 129), (0, 70)])
+@pytest.mark.parametrize(
+    "shape", [(70,), (1, 70), (5, 70), (4, 3, 70), (300, 70), (9, 1), (3, 64), (7, 5, 129), (0, 70)]
+)
 def test_packed_spikes_give_the_bits_of_dense_ones(form, dtype, shape, monkeypatch):
     g = torch.Generator().manual_seed(3)
     x = spikes(*shape, share=0.2, seed=4).to(dtype)

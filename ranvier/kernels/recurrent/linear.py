@@ -19,7 +19,8 @@ CROSSOVER = 0.4
 def linear(x_RJ: Tensor, weight_MJ: Tensor, bias_M: Tensor | None) -> Tensor:
     """Compute x W^T + b, over active inputs only where that is faster; gradients likewise.
 
-    Args: x_RJ: (..., J); packed spikes are not unpacked, forward at all, back where they are bits. weight_MJ: (M, J). bias_M: (M,) or None.
+    Args: x_RJ: (..., J); packed spikes are read as they are, bits in the backward pass too. weight_MJ: (M, J).
+        bias_M: (M,) or None.
     Returns: (..., M). Sums over active inputs go in ascending order, starting from the bias.
     """
     if _obstacle(x_RJ, weight_MJ) is not None:
@@ -85,7 +86,7 @@ class _Walked(torch.autograd.Function):
         return loop.linear(x, weight, bias)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator] # torch's is not typed
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         d_x = grad @ weight if ctx.needs_input_grad[0] else None

@@ -1,6 +1,6 @@
 """Frames as they lie in memory, so that sessions find events in them without a dense copy. Axes: T time, B batch."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,8 +9,7 @@ from ranvier.kernels import bits
 from ranvier.kernels.packed import PackedSpikes
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """Numbers (B, ...) that lie side by side.
 
     Args: data: float32 or uint8; with ``packed``, number 8 n + k is bit k of byte n. shape: (B, ...). packed: whether

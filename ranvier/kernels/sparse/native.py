@@ -77,9 +77,9 @@ class Session:
         Args: frames: contiguous float32 or uint8, or a frame.
         """
         if isinstance(frames, Frame):
-            data = frames.data
-            flat = data.as_strided((data.numel(),), (1,))
-            return self._session.start(to_dlpack(flat), threads, frames.packed, frames.last, frames.first)
+            data, _, packed, last, first = frames
+            data = data.as_strided((data.numel(),), (1,)) if last else data  # the extension takes no other strides
+            return self._session.start(to_dlpack(data), threads, packed, last, first)
         return self._session.start(to_dlpack(frames), threads)
 
     def output(self, target: Tensor) -> None:

@@ -43,7 +43,9 @@ def chains(draw):
     first, shape = convolution(layer, layer.weight, layer.bias, shape, precision)
     stages += [first, neurons(shape)]
     if draw(st.booleans()) and min(shape[1:]) > 1:
-        pool, shape = pooling(nn.MaxPool2d(2, stride=draw(st.sampled_from([1, 2])), padding=draw(st.integers(0, 1))), shape)
+        pool, shape = pooling(
+            nn.MaxPool2d(2, stride=draw(st.sampled_from([1, 2])), padding=draw(st.integers(0, 1))), shape
+        )
         stages.append(pool)
     weight = torch.randn(7, shape[0] * shape[1] * shape[2], generator=g)
     stages += [linear(weight, None, shape, precision), neurons((7,))]

@@ -20,7 +20,9 @@ SHAPES = [(1,), (7,), (64,), (70,), (2, 5), (1, 9, 7), (2, 1, 1), (2, 33, 31), (
 def run(kind, stages, frame, shape):
     maps, before = [], sizes_of(shape[1:])
     for stage in stages:
-        maps.append(Exchange(torch.full((shape[0], *before), torch.nan), torch.full((shape[0], *stage.sizes), torch.nan)))
+        maps.append(
+            Exchange(torch.full((shape[0], *before), torch.nan), torch.full((shape[0], *stage.sizes), torch.nan))
+        )
         before = stage.sizes
     made = (reference.Session if kind == "twin" else native.Session)(
         stages, shape[0], sizes_of(shape[1:]), maps, **({} if kind == "twin" else {"variant": kind})

@@ -32,7 +32,12 @@ def given_in(x, form):
 @needs_extension
 @pytest.mark.parametrize("form", ["bits", "uint8 spikes", "uint8", "bool"])
 @settings(max_examples=15, deadline=None)
-@given(channels=st.sampled_from([1, 2, 3]), batch=st.integers(1, 3), density=st.sampled_from([0.0, 0.3, 1.0]), last=st.booleans())
+@given(
+    channels=st.sampled_from([1, 2, 3]),
+    batch=st.integers(1, 3),
+    density=st.sampled_from([0.0, 0.3, 1.0]),
+    last=st.booleans(),
+)
 def test_all_ways_in_take_frames_as_they_lie(form, channels, batch, density, last):
     g = torch.Generator().manual_seed(batch)
     x = (torch.rand(6, batch, channels, 9, 7, generator=g) < density).float()
