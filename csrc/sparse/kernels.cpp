@@ -230,10 +230,12 @@ RANVIER_INLINE int64_t gather_columns(const ConvolvePatch& patch, int64_t channe
     return edges;
 }
 
+constexpr int MOST = WIDTH == 16 ? 4 : 2;  // registers of channels for each row: there are 32 registers, or 16
+
 template <class W>
 int64_t gather_patch(const ConvolvePatch& p) {
     int64_t left = p.channels_out / WIDTH, channel = 0, edges = 0;
-    if (WIDTH == 16) {  // 32 registers
+    if (MOST == 4) {
         for (; left >= 4; left -= 4, channel += 4 * WIDTH) edges = gather_columns<W, 4>(p, channel);
     }
     for (; left >= 2; left -= 2, channel += 2 * WIDTH) edges = gather_columns<W, 2>(p, channel);
@@ -470,6 +472,7 @@ const Kernels RANVIER_VARIANT = {
     {add_rows<Float32>, add_rows<Bfloat16>, add_rows<Int8>},
     {gather_row<Float32>, gather_row<Bfloat16>, gather_row<Int8>},
     {gather_patch<Float32>, gather_patch<Bfloat16>, gather_patch<Int8>},
+    MOST * WIDTH,
     {scatter_row<Float32>, scatter_row<Bfloat16>, scatter_row<Int8>},
     compact,
     pack,

@@ -93,6 +93,7 @@ struct Kernels {
     void (*add_rows[3])(const AddRows&);              // by Kind
     int64_t (*gather_row[3])(const ConvolveRow&);     // returns the synaptic operations; one group only
     int64_t (*gather_patch[3])(const ConvolvePatch&);  // one group, channels out a multiple of PAD
+    int64_t patch_channels;                            // more than these take several passes, and rows are faster
     int64_t (*scatter_row[3])(const ConvolveRow&);    // acc holds the bias already
     // List the places of numbers that are not 0, plus base; writes up to PAD numbers beyond the last.
     Found (*compact)(const float* row, int64_t n, int32_t base, int32_t* index);

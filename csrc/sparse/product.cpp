@@ -88,7 +88,7 @@ Form Convolution::prepare(const Session& session) {
                             static_cast<double>(std::max<int64_t>(shape.height * shape.width, 1)) * geometry_.mean_taps;
     // Patches of several rows: they want rows that begin with a word of bits, and registers that are full.
     patched_ = patches_ && geometry_.steps && geometry_.groups == 1 && !events.graded && out.shape.channels % PAD == 0 &&
-               unit() % 64 == 0 && a_window >= EVENTS_TO_PATCH;
+               out.shape.channels <= session.kernels.patch_channels && unit() % 64 == 0 && a_window >= EVENTS_TO_PATCH;
     const bool gather = geometry_.groups == 1 && out.shape.channels >= PAD && a_window >= EVENTS_TO_GATHER;
     form_ = patched_ || gather ? Form::gather : Form::scatter;
     const int64_t parts = form_ == Form::gather ? shape.height * shape.width : shape.height;
