@@ -40,5 +40,7 @@ cd "$copy"
 # Python itself never frees some memory, so leaks are not looked for here.
 LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) $(gcc -print-file-name=libstdc++.so)" ASAN_OPTIONS=detect_leaks=0 PYTHONPATH="$copy" \
     "$python" -m pytest -q -x -p no:cacheprovider tests/kernels/recurrent/test_loop.py tests/kernels/sparse/test_sessions.py \
-    tests/nn/inference/test_compile.py \
-    tests/data/formats/test_compiled.py tests/data/formats/test_packets.py tests/data/formats/test_parts.py tests/data/test_passes.py
+    tests/kernels/sparse/test_frames.py tests/kernels/sparse/test_bits_between.py tests/nn/test_event_linear.py \
+    tests/nn/inference/test_compile.py tests/nn/inference/test_packed.py \
+    tests/data/formats/test_compiled.py tests/data/formats/test_packets.py tests/data/formats/test_parts.py \
+    tests/data/test_passes.py

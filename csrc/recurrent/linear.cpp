@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "../bit_run.hpp"
 #include "../flush.hpp"
 #include "../pool.hpp"
 #include "arena.hpp"
@@ -60,7 +61,8 @@ private:
     }
 
     void add(const Part<T>& part, int64_t r, int64_t count, int64_t first, int64_t size) {
-        const bool ones = list(part.x + r * call_.J, count, first, size);
+        const bool ones = list(part.x, r, count, first, size);
+        const T* x = part.x.numbers != nullptr ? part.x.numbers + r * call_.J : nullptr;  // bits are all 1
         const T* grad = part.grad + r * call_.M;
         if (pitch_ != call_.M) {  // a row's padding would be another row, or no memory of ours
             for (int64_t k = 0; k < count; ++k) {
@@ -73,21 +75,26 @@ private:
             const Events events{index_ + j * lane_, counts_[static_cast<size_t>(j)], ones};
             if (events.count == 0) continue;
             T* sum = sums_ + j * pitch_;
-            call_.gather.sum(sum, nullptr, sum, events, part.x + r * call_.J + first + j, call_.J, grad, pitch_, pitch_);
+            call_.gather.sum(sum, nullptr, sum, events, x == nullptr ? nullptr : x + first + j, call_.J, grad, pitch_, pitch_);
         }
     }
 
-    // Note, for each column, the rows at which it is not zero. Returns whether all numbers there are 1.
-    bool list(const T* x, int64_t count, int64_t first, int64_t size) {
+    // Note, for each column, the rows from `begin` on at which it is not zero. Returns whether all numbers there are 1.
+    bool list(const Input<T>& x, int64_t begin, int64_t count, int64_t first, int64_t size) {
         std::fill(counts_.begin(), counts_.end(), 0);
         bool ones = true;
         for (int64_t r = 0; r < count; ++r) {
             for (int64_t start = 0; start < size; start += GROUP) {
-                const T* row = x + r * call_.J + first + start;
-                // Parts of rows: the processor does not foresee the jump to the next one.
-                const auto* ahead = reinterpret_cast<const char*>(row + std::min(AHEAD, count - 1 - r) * call_.J);
-                for (size_t k = 0; k < GROUP * sizeof(T); k += LINE) __builtin_prefetch(ahead + k);
-                uint64_t left = call_.gather.mask(row, std::min(GROUP, size - start), &ones);
+                const int64_t at = (begin + r) * call_.J + first + start, n = std::min(GROUP, size - start);
+                uint64_t left = 0;
+                if (x.numbers == nullptr) {
+                    left = bits_at(x.codes, at, n);
+                } else {
+                    // Parts of rows: the processor does not foresee the jump to the next one.
+                    const auto* ahead = reinterpret_cast<const char*>(x.numbers + at + std::min(AHEAD, count - 1 - r) * call_.J);
+                    for (size_t k = 0; k < GROUP * sizeof(T); k += LINE) __builtin_prefetch(ahead + k);
+                    left = call_.gather.mask(x.numbers + at, n, &ones);
+                }
                 for (; left != 0; left &= left - 1) {
                     const int64_t j = start + __builtin_ctzll(left);
                     index_[j * lane_ + counts_[static_cast<size_t>(j)]++] = static_cast<int32_t>(r);
@@ -104,6 +111,16 @@ private:
     int32_t* index_;
     std::vector<ptrdiff_t> counts_;
 };
+
+Events list_bits(const uint8_t* codes, int64_t from, int64_t n, int32_t* index) {
+    int32_t* next = index;
+    for (int64_t k = 0; k < n; k += 64) {
+        for (uint64_t left = bits_at(codes, from + k, std::min<int64_t>(64, n - k)); left != 0; left &= left - 1) {
+            *next++ = static_cast<int32_t>(k) + __builtin_ctzll(left);
+        }
+    }
+    return {index, next - index, true};
+}
 
 template <class T>
 void sum_rows(const GradientCall<T>& call) {
@@ -130,12 +147,17 @@ void run_linear(const LinearCall<T>& call) {
     run_tasks((call.R + block - 1) / block, call.threads, [&](Tasks& tasks) {
         const FlushDenormals flush;
         std::vector<int32_t> index(static_cast<size_t>(padded(call.J)));
-        std::vector<T> staged(static_cast<size_t>(pitch));
+        std::vector<T> staged(static_cast<size_t>(pitch)), row;
         for (int64_t task; tasks.take(task);) {
             for (int64_t r = task * block; r < std::min((task + 1) * block, call.R); ++r) {
-                const T* x = call.x + r * call.J;
+                const T* x = call.x.numbers != nullptr ? call.x.numbers + r * call.J : nullptr;
+                if (x == nullptr && !call.x.bits) {  // bytes: a row at a time becomes numbers
+                    row.assign(call.x.codes + r * call.J, call.x.codes + (r + 1) * call.J);
+                    x = row.data();
+                }
                 T* out = pitch == call.M ? call.out + r * call.M : staged.data();
-                const Events events = call.gather.list(x, call.J, index.data());
+                const Events events = x != nullptr ? call.gather.list(x, call.J, index.data())
+                                                   : list_bits(call.x.codes, r * call.J, call.J, index.data());
                 call.gather.sum(out, nullptr, bias.empty() ? nullptr : bias.data(), events, x, 1, rows.data(), pitch, pitch);
                 if (pitch != call.M) std::copy(out, out + call.M, call.out + r * call.M);
             }

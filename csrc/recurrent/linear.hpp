@@ -8,20 +8,30 @@
 
 namespace ranvier::recurrent {
 
+// A matrix (rows, J), row after row: numbers, or spikes kept as bytes, or as bits in bytes from the lowest on.
+template <class T>
+struct Input {
+    const T* numbers = nullptr;
+    const uint8_t* codes = nullptr;  // if there are no numbers
+    bool bits = false;
+};
+
 // out (R, M) = bias + x (R, J) W^T, W (M, J). Sums over j in ascending order, starting from the bias.
 template <class T>
 struct LinearCall {
     Gather<T> gather;
     int threads = 1;
     int64_t R = 0, J = 0, M = 0;
-    const T *x = nullptr, *weight = nullptr, *bias = nullptr;
+    Input<T> x;
+    const T *weight = nullptr, *bias = nullptr;
     T* out = nullptr;
 };
 
-// Rows of an input and what the gradient of the output was there.
+// Rows of an input, numbers or bits, and what the gradient of the output was there.
 template <class T>
 struct Part {
-    const T *x, *grad;
+    Input<T> x;
+    const T* grad;
     int64_t R;
 };
 

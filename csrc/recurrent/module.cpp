@@ -218,16 +218,26 @@ const Gather<T>& gather_for(const Name& variant) {
     }
 }
 
-int64_t axis(const ReadArray& array, size_t k) { return k < array.ndim() ? static_cast<int64_t>(array.shape(k)) : -1; }
+template <class A>
+int64_t axis(const A& array, size_t k) { return k < array.ndim() ? static_cast<int64_t>(array.shape(k)) : -1; }
+
+// Numbers (R, J), or spikes in bytes or bits, as many bytes as they need.
+template <class T>
+Input<T> input(const ReadArray& x, bool bits, int64_t R, int64_t J) {
+    if (x.dtype() != nb::dtype<uint8_t>()) return {numbers<T>("x", x, {R, J}), nullptr, false};
+    const int64_t needed = bits ? (R * J + 7) / 8 : R * J;
+    if (static_cast<int64_t>(x.size()) != needed) refuse("x", std::to_string(needed) + " bytes", std::to_string(x.size()));
+    return {nullptr, static_cast<const uint8_t*>(x.data()), bits};
+}
 
 template <class T>
 void linear(const ReadArray& x, const ReadArray& weight, const std::optional<ReadArray>& bias, const Array& out, int threads,
-            const Name& variant) {
+            const Name& variant, bool bits) {
     LinearCall<T> call;
     call.gather = gather_for<T>(variant);
-    call.R = axis(x, 0), call.J = axis(x, 1), call.M = axis(weight, 0);
+    call.R = axis(out, 0), call.J = axis(weight, 1), call.M = axis(weight, 0);
     call.threads = checked_threads(threads, call.R * call.J);
-    call.x = numbers<T>("x", x, {call.R, call.J});
+    call.x = input<T>(x, bits, call.R, call.J);
     call.weight = numbers<T>("weight", weight, {call.M, call.J});
     call.bias = optional_numbers<T>("bias", bias, {call.M});
     call.out = numbers<T>("out", out, {call.R, call.M});
@@ -245,8 +255,8 @@ void gradient(const std::vector<ReadArray>& xs, const std::vector<ReadArray>& gr
     call.M = static_cast<int64_t>(out.shape(0)), call.J = static_cast<int64_t>(out.shape(1));
     int64_t work = 0;
     for (size_t k = 0; k < xs.size(); ++k) {
-        const int64_t R = axis(xs[k], 0);
-        call.parts.push_back({numbers<T>("x", xs[k], {R, call.J}), numbers<T>("grad", grads[k], {R, call.M}), R});
+        const int64_t R = axis(grads[k], 0);
+        call.parts.push_back({input<T>(xs[k], true, R, call.J), numbers<T>("grad", grads[k], {R, call.M}), R});
         work += R * call.J;
     }
     call.threads = checked_threads(threads, work);
@@ -322,13 +332,13 @@ NB_MODULE(_loop, m) {
              "grad_outputs"_a, "grad_states"_a, "grad_x"_a, "grad_initial"_a, "grad_last"_a, "grad_coefficients"_a, "threads"_a,
        "variant"_a.none() = nb::none(), "Carry gradients back; results go into the arrays given.");
     m.def("linear", [](const ReadArray& x, const ReadArray& weight, const std::optional<ReadArray>& bias, const Array& out,
-                       int threads, const Name& variant) {
-        by_type(x, [&](auto number) { linear<decltype(number)>(x, weight, bias, out, threads, variant); });
-    }, "x"_a, "weight"_a, "bias"_a.none(), "out"_a, "threads"_a, "variant"_a.none() = nb::none(),
-       "Multiply by a weight, adding up over what is not zero.");
+                       int threads, const Name& variant, bool bits) {
+        by_type(weight, [&](auto number) { linear<decltype(number)>(x, weight, bias, out, threads, variant, bits); });
+    }, "x"_a, "weight"_a, "bias"_a.none(), "out"_a, "threads"_a, "variant"_a.none() = nb::none(), "bits"_a = false,
+       "Multiply by a weight, adding up over what is not zero; x of uint8 holds numbers, or bits from the lowest on.");
     m.def("gradient", [](const std::vector<ReadArray>& xs, const std::vector<ReadArray>& grads, const Array& out,
                          const std::optional<Array>& bias, int threads, const Name& variant) {
         by_type(out, [&](auto number) { gradient<decltype(number)>(xs, grads, out, bias, threads, variant); });
     }, "xs"_a, "grads"_a, "out"_a, "bias"_a.none(), "threads"_a, "variant"_a.none() = nb::none(),
-       "Gradients of weight and bias of such a product.");
+       "Gradients of weight and bias of such a product; xs of uint8 hold bits.");
 }

@@ -65,8 +65,8 @@ void add_rows(const AddRows& a) {
     for (; e + 4 <= a.count; e += 4) {
         const auto *w0 = weight + a.index[e] * a.row, *w1 = weight + a.index[e + 1] * a.row,
                    *w2 = weight + a.index[e + 2] * a.row, *w3 = weight + a.index[e + 3] * a.row;
-        // The four after them are fetched meanwhile: rows lie too far apart for the processor to foresee.
-        const int64_t ahead = e + 8 <= a.count ? e + 4 : e;
+        // Those after the next four are fetched meanwhile: rows lie too far apart for the processor to foresee.
+        const int64_t ahead = e + 12 <= a.count ? e + 8 : e;
         const auto *n0 = weight + a.index[ahead] * a.row, *n1 = weight + a.index[ahead + 1] * a.row,
                    *n2 = weight + a.index[ahead + 2] * a.row, *n3 = weight + a.index[ahead + 3] * a.row;
         if (a.value != nullptr) {
@@ -138,7 +138,8 @@ RANVIER_INLINE int64_t gather_pixel(const ConvolveRow& r, int64_t column, int64_
 }
 
 template <class W>
-int64_t gather_row(const ConvolveRow& r) {
+int64_t gather_row(const ConvolveRow& row_of) {
+    const ConvolveRow r = row_of;  // a copy, which the compiler knows not to be written by the loop
     int64_t events = 0;
     for (int64_t column = 0; column < r.width_out; ++column) {
         int64_t left = r.row / WIDTH, channel = 0, seen = 0;
@@ -151,15 +152,108 @@ int64_t gather_row(const ConvolveRow& r) {
     return events * r.channels_out;
 }
 
+// What stays the same for all columns of a patch, in bytes.
+struct Strides {
+    int64_t event, below, column;  // from a row of weights to that of the next channel, kernel row, kernel column
+};
+
+// Sums of a column of a patch, N registers of its channels: an event is looked at once for all rows that it reaches.
+template <class W, int N>
+struct Column {
+    static constexpr int ROWS = ConvolvePatch::ROWS;
+    V sum[ROWS][N];
+
+    template <int FIRST, int END>
+    RANVIER_INLINE_MEMBER void add_event(const char* w, const Strides& stride) {
+#pragma GCC unroll 4
+        for (int o = END - 1; o >= FIRST; --o) {
+#pragma GCC unroll 4
+            for (int j = 0; j < N; ++j) sum[o][j] = sum[o][j] + W::load(reinterpret_cast<const typename W::Number*>(w) + j * WIDTH);
+            w += stride.below;
+            asm("" : "+r"(w));  // else an address for each register is kept, more than there is room for
+        }
+    }
+
+    // Add the input row that meets the kernel's row Q in the first row of outputs, Q - 1 in the second, and so on.
+    // Returns how many events there are.
+    template <int Q>
+    RANVIER_INLINE_MEMBER int64_t add(const ConvolvePatch& p, const Strides& stride, const Segment& segment, const char* weight) {
+        constexpr int FIRST = Q < 2 ? 0 : Q - 2, END = Q < ROWS ? Q + 1 : ROWS;
+        const int64_t row = p.first_row + Q;
+        if (row < 0 || row >= p.height_in) return 0;
+        const int32_t* pixel = p.pixel_start + row * p.width_in;
+        const int32_t *e = p.index + pixel[segment.first], *const end = p.index + pixel[segment.last];
+        const int64_t count = end - e;
+        weight += (Q - END + 1) * stride.below - (row * p.width_in + segment.first) * p.channels_in * stride.event;
+        for (; e < end; ++e) add_event<FIRST, END>(weight + *e * stride.event, stride);
+        return count;
+    }
+};
+
+template <class W, int N>
+RANVIER_INLINE int64_t gather_columns(const ConvolvePatch& patch, int64_t channel) {
+    const ConvolvePatch p = patch;  // a copy, which the compiler knows not to be written by the loop
+    const int64_t event = p.row * static_cast<int64_t>(sizeof(typename W::Number));
+    const Strides stride{event, p.kernel_width * p.channels_in * event, p.channels_in * event};
+    const char* weights = reinterpret_cast<const char*>(static_cast<const typename W::Number*>(p.weight) + channel);
+    int64_t edges = 0;
+    for (int64_t x = 0; x < p.columns; ++x) {
+        Column<W, N> at;
+#pragma GCC unroll 4
+        for (int j = 0; j < N; ++j) {
+            const V start = p.bias != nullptr ? load(p.bias + channel + j * WIDTH) : V{};
+#pragma GCC unroll 4
+            for (int o = 0; o < at.ROWS; ++o) at.sum[o][j] = start;
+        }
+        const int32_t first = p.segment_start[p.first_column + x], last = p.segment_start[p.first_column + x + 1];
+        const int64_t rows = p.rows;
+#define RANVIER_ROW(Q)                                                                                        \
+    for (int32_t s = first; s < last; ++s) {                                                                  \
+        const Segment& segment = p.segments[s];                                                               \
+        const int64_t reached = ((Q) + 1 < rows ? (Q) + 1 : rows) - ((Q) < 2 ? 0 : (Q) - 2);                   \
+        if (reached > 0) edges += reached * at.template add<Q>(p, stride, segment, weights + segment.kernel * stride.column); \
+    }
+        RANVIER_ROW(0)
+        RANVIER_ROW(1)
+        RANVIER_ROW(2)
+        RANVIER_ROW(3)
+        RANVIER_ROW(4)
+        RANVIER_ROW(5)
+#undef RANVIER_ROW
+#pragma GCC unroll 4
+        for (int o = 0; o < at.ROWS; ++o) {
+            if (o >= rows) break;
+#pragma GCC unroll 4
+            for (int j = 0; j < N; ++j) store(p.acc + (o * p.columns + x) * p.channels_out + channel + j * WIDTH, at.sum[o][j]);
+        }
+    }
+    return edges;
+}
+
+constexpr int MOST = WIDTH == 16 ? 4 : 2;  // registers of channels for each row: there are 32 registers, or 16
+
+template <class W>
+int64_t gather_patch(const ConvolvePatch& p) {
+    int64_t left = p.channels_out / WIDTH, channel = 0, edges = 0;
+    if (MOST == 4) {
+        for (; left >= 4; left -= 4, channel += 4 * WIDTH) edges = gather_columns<W, 4>(p, channel);
+    }
+    for (; left >= 2; left -= 2, channel += 2 * WIDTH) edges = gather_columns<W, 2>(p, channel);
+    for (; left >= 1; left -= 1, channel += WIDTH) edges = gather_columns<W, 1>(p, channel);
+    return edges * p.channels_out;
+}
+
 // Add one event to every output of the row that it reaches; N registers of channels, 0: any number of them.
 template <class W, int N, bool ONES>
 RANVIER_INLINE void scatter_event(const ConvolveRow& r, const typename W::Number* weight, float* acc, int32_t x, float value,
                           int64_t group_out) {
     const int64_t column = r.channels_in * r.row;
     const V v = splat(value);
-    for (int32_t k = r.target_start[x]; k < r.target_start[x + 1]; ++k) {
-        float* target = acc + r.targets[k].input * r.channels_out;
-        const auto* w = weight + r.targets[k].kernel * column;
+    const int32_t first = r.target_start[x], end = r.target_start[x + 1];
+    if (first == end) return;
+    float* target = acc + r.targets[first].input * r.channels_out;
+    const auto* w = weight + r.targets[first].kernel * column;
+    for (int32_t k = first;;) {
         if (N > 0) {
 #pragma GCC unroll 8
             for (int j = 0; j < N; ++j) {
@@ -171,11 +265,18 @@ RANVIER_INLINE void scatter_event(const ConvolveRow& r, const typename W::Number
             for (; j + WIDTH <= group_out; j += WIDTH) store(target + j, load(target + j) + v * W::load(w + j));
             for (; j < group_out; ++j) target[j] = target[j] + value * W::one(w + j);
         }
+        if (++k == end) return;
+        if (r.slides) {
+            target += r.channels_out, w -= column;
+        } else {
+            target = acc + r.targets[k].input * r.channels_out, w = weight + r.targets[k].kernel * column;
+        }
     }
 }
 
 template <class W, int N, bool ONES>
-int64_t scatter_events(const ConvolveRow& r) {
+int64_t scatter_events(const ConvolveRow& row_of) {
+    const ConvolveRow r = row_of;  // a copy, which the compiler knows not to be written by the loop
     const int64_t group_in = r.channels_in / r.groups, group_out = r.channels_out / r.groups;
     const auto* weight = static_cast<const typename W::Number*>(r.weight);
     const auto size = static_cast<uint32_t>(r.channels_in);
@@ -260,6 +361,90 @@ Found compact(const float* row, int64_t n, int32_t base, int32_t* index) {
     return {count, graded, negative};
 }
 
+bool pack(const float* row, int64_t n, uint64_t* words) {
+    uint64_t others = 0;
+    for (int64_t k = 0; k < n; k += 64) {
+        uint64_t word = 0;
+#if defined(__AVX512F__)
+        const __m512 zero = _mm512_setzero_ps(), one = _mm512_set1_ps(1.0f);
+#pragma GCC unroll 4
+        for (int j = 0; j < 64; j += 16) {
+            const __m512 x = _mm512_loadu_ps(row + k + j);
+            const __mmask16 found = _mm512_cmp_ps_mask(x, zero, _CMP_NEQ_UQ);
+            word |= static_cast<uint64_t>(found) << j;
+            others |= _mm512_mask_cmp_ps_mask(found, x, one, _CMP_NEQ_UQ);
+        }
+#elif defined(__AVX2__)
+        const __m256 zero = _mm256_setzero_ps(), one = _mm256_set1_ps(1.0f);
+#pragma GCC unroll 8
+        for (int j = 0; j < 64; j += 8) {
+            const __m256 x = _mm256_loadu_ps(row + k + j), differs = _mm256_cmp_ps(x, zero, _CMP_NEQ_UQ);
+            word |= static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_ps(differs))) << j;
+            others |= static_cast<uint32_t>(_mm256_movemask_ps(_mm256_and_ps(differs, _mm256_cmp_ps(x, one, _CMP_NEQ_UQ))));
+        }
+#else
+        for (int j = 0; j < 64; ++j) {
+            word |= static_cast<uint64_t>(row[k + j] != 0.0f) << j;
+            others |= row[k + j] != 0.0f && row[k + j] != 1.0f;
+        }
+#endif
+        words[k / 64] = word;
+    }
+    return others == 0;
+}
+
+int64_t walk(const uint64_t* words, int64_t count, int32_t base, int32_t* index) {
+    int32_t* next = index;
+    for (int64_t k = 0; k < count; ++k, base += 64) {
+        uint64_t word = words[k];
+        const int bits = __builtin_popcountll(word);
+        if (bits <= 4) {  // no branch for each: they would be guessed wrong
+            int32_t* const end = next + bits;
+#pragma GCC unroll 4
+            for (int j = 0; j < 4; ++j, word &= word - 1) {
+                next[j] = base + __builtin_ctzll(word | uint64_t{1} << 63);  // some number for 0
+            }
+            next = end;
+            continue;
+        }
+#if defined(__AVX512F__)
+        const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        __m512i places = _mm512_add_epi32(lanes, _mm512_set1_epi32(base));
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; ++j, word >>= 16) {
+            const auto found = static_cast<__mmask16>(word);
+            _mm512_storeu_si512(next, _mm512_maskz_compress_epi32(found, places));
+            next += __builtin_popcount(found);
+            places = _mm512_add_epi32(places, _mm512_set1_epi32(16));
+        }
+#else
+        for (; word != 0; word &= word - 1) *next++ = base + __builtin_ctzll(word);
+#endif
+    }
+    return next - index;
+}
+
+template <class Word>
+void tally_each(const uint64_t* words, int64_t parts, int64_t each, int32_t* start) {
+    const auto* from = reinterpret_cast<const char*>(words);
+    int32_t seen = start[0] = 0;
+    for (int64_t p = 1; p <= parts; ++p) {
+        for (int64_t k = 0; k < each; ++k, from += sizeof(Word)) {
+            Word word;
+            __builtin_memcpy(&word, from, sizeof(Word));
+            seen += __builtin_popcountll(word);
+        }
+        start[p] = seen;
+    }
+}
+
+void tally(const uint64_t* words, int64_t parts, int64_t width, int32_t* start) {
+    if (width == 8) return tally_each<uint8_t>(words, parts, 1, start);
+    if (width == 16) return tally_each<uint16_t>(words, parts, 1, start);
+    if (width == 32) return tally_each<uint32_t>(words, parts, 1, start);
+    tally_each<uint64_t>(words, parts, width / 64, start);
+}
+
 void fill(float* acc, int64_t pixels, int64_t channels, const float* bias) {
     for (int64_t p = 0; p < pixels; ++p, acc += channels) {
         int64_t c = 0;
@@ -286,8 +471,13 @@ const Kernels RANVIER_VARIANT = {
     usable,
     {add_rows<Float32>, add_rows<Bfloat16>, add_rows<Int8>},
     {gather_row<Float32>, gather_row<Bfloat16>, gather_row<Int8>},
+    {gather_patch<Float32>, gather_patch<Bfloat16>, gather_patch<Int8>},
+    MOST * WIDTH,
     {scatter_row<Float32>, scatter_row<Bfloat16>, scatter_row<Int8>},
     compact,
+    pack,
+    walk,
+    tally,
     fill,
     scale,
     add,

@@ -64,6 +64,22 @@ struct ConvolveRow {
     const int32_t* target_start;  // scatter: of each input column, into targets {output column, kernel column}
     const Tap* targets;
     int64_t width_in, width_out, channels_in, channels_out, row, kernel_width, groups;
+    bool slides;  // each target after an input column's first is one output column on, one kernel column back
+};
+
+// A patch of outputs of a convolution whose kernel is 3 rows high, every output row one below the last. All events are 1.
+struct ConvolvePatch {
+    static constexpr int64_t ROWS = 4;  // at most
+    float* acc;        // [row][column of the patch][channel out]
+    const float* bias;
+    const void* weight;
+    const int32_t* index;
+    const int32_t* pixel_start;
+    const int32_t* segment_start;
+    const Segment* segments;
+    int64_t first_row;  // of the input, perhaps outside, that meets the kernel's row 0 in the first row of outputs
+    int64_t rows, first_column, columns;  // of outputs
+    int64_t height_in, width_in, channels_in, channels_out, row, kernel_width;
 };
 
 struct Found {
@@ -76,9 +92,18 @@ struct Kernels {
     bool (*usable)();
     void (*add_rows[3])(const AddRows&);              // by Kind
     int64_t (*gather_row[3])(const ConvolveRow&);     // returns the synaptic operations; one group only
+    int64_t (*gather_patch[3])(const ConvolvePatch&);  // one group, channels out a multiple of PAD
+    int64_t patch_channels;                            // more than these take several passes, and rows are faster
     int64_t (*scatter_row[3])(const ConvolveRow&);    // acc holds the bias already
     // List the places of numbers that are not 0, plus base; writes up to PAD numbers beyond the last.
     Found (*compact)(const float* row, int64_t n, int32_t base, int32_t* index);
+    // Bits of the numbers that are not 0, the first in the lowest bit of the first word; n is a multiple of 64.
+    // Returns whether all of them are 1.
+    bool (*pack)(const float* row, int64_t n, uint64_t* words);
+    // List the places of bits that are set, plus base; writes up to PAD numbers beyond the last. Returns how many there are.
+    int64_t (*walk)(const uint64_t* words, int64_t count, int32_t base, int32_t* index);
+    // start[k] = how many of the bits before k * width are set, k = 0 .. parts; width is 8, 16, 32 or a multiple of 64.
+    void (*tally)(const uint64_t* words, int64_t parts, int64_t width, int32_t* start);
     void (*fill)(float* acc, int64_t pixels, int64_t channels, const float* bias);  // null: 0
     void (*scale)(float* acc, int64_t pixels, int64_t channels, const float* scale, const float* bias);
     void (*add)(float* acc, const float* other, int64_t n);

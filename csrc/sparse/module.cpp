@@ -86,6 +86,35 @@ std::vector<Tap> taps_of(const std::string& name, const Table& inputs, const Tab
     return taps;
 }
 
+bool slides(const Geometry& g) {
+    for (size_t x = 0; x + 1 < g.target_start.size(); ++x) {
+        for (int32_t k = g.target_start[x] + 1; k < g.target_start[x + 1]; ++k) {
+            if (g.targets[k].input != g.targets[k - 1].input + 1 || g.targets[k].kernel != g.targets[k - 1].kernel - 1) return false;
+        }
+    }
+    return true;
+}
+
+// Whether output rows meet three rows of inputs each, those of the next one below.
+void find_steps(Geometry& g, int64_t kernel_height, int64_t height_in) {
+    const auto height = static_cast<int64_t>(g.row_start.size()) - 1;
+    if (kernel_height != 3 || g.rows.empty()) return;
+    int64_t at = 0;
+    while (g.row_start[at + 1] == 0) ++at;  // the first row that meets any input
+    g.above = at + g.rows[0].kernel - g.rows[0].input;
+    g.steps = true;
+    for (int64_t y = 0; g.steps && y < height; ++y) {
+        int32_t k = g.row_start[y];
+        for (int64_t kernel = 0; kernel < 3; ++kernel) {
+            const int64_t input = y - g.above + kernel;
+            if (input < 0 || input >= height_in) continue;
+            g.steps &= k < g.row_start[y + 1] && g.rows[k].input == input && g.rows[k].kernel == kernel;
+            k += g.steps;
+        }
+        g.steps &= k == g.row_start[y + 1];
+    }
+}
+
 Axis axis_of(const std::string& name, const Table& starts, const Table& inputs, int64_t size_in, int64_t size_out) {
     check_starts(name, starts, size_out, inputs.size());
     check_range(name, inputs, size_in);
@@ -145,6 +174,8 @@ public:
         check_starts("targets", targets[0], from.width, targets[1].size());
         g.target_start = targets[0];
         g.targets = taps_of("targets", targets[1], targets[2], to.width, kernel_width);
+        g.slides = slides(g);
+        find_steps(g, kernel_height, from.height);
         g.mean_taps = static_cast<double>(g.rows.size()) / static_cast<double>(to.height) *
                       static_cast<double>(g.targets.size()) / static_cast<double>(to.width);
         const Weight w = weight_of(weight, bias, scale, kernel_height * kernel_width * from.channels, to.channels / groups, to.channels);
@@ -172,7 +203,11 @@ public:
             recurrence.last_spikes = num_states_;
             new_state(batch() * shape.size());
         }
-        session_.add(std::make_unique<Neurons>(std::move(code), Machine{set_.machine}, std::move(rows), first, recurrence), shape);
+        auto stage = std::make_unique<Neurons>(std::move(code), Machine{set_.machine}, std::move(rows), first, recurrence);
+        stage->out.shape = shape;
+        auto* product = session_.stages().empty() ? nullptr : dynamic_cast<Product*>(session_.stages().back().get());
+        if (product != nullptr && stage->takes_patches()) product->allow_patches();
+        session_.add(std::move(stage), shape);
     }
 
     void pool(const Sizes& sizes, const std::vector<Table>& rows, const std::vector<Table>& columns, const std::vector<float>& divisor) {
@@ -210,13 +245,20 @@ public:
         session_.steps = 0;
     }
 
-    int start(const Array& frames, int threads) {
+    // Run a step on frames of float32 or uint8, or of bits in uint8: number 8 n + k is bit k of byte n. last: channels lie
+    // side by side. first: the number that the first frame begins with.
+    int start(const Array& frames, int threads, bool bits, bool last, int64_t first) {
         if (session_.states.size() != state_sizes_.size()) refuse("states", "bound states", "none");
         if (threads < 1) refuse("threads", "at least 1", std::to_string(threads));
-        const float* data = floats("frames", frames, batch() * session_.input_size(), false);
+        const bool bytes = frames.dtype() == nb::dtype<uint8_t>();
+        if (bits && !bytes) refuse("frames", "uint8 for bits", "another type");
+        if (!bytes && frames.dtype() != nb::dtype<float>()) refuse("frames", "float32 or uint8", "another type");
+        const int64_t needed = batch() * session_.input_size(), numbers = static_cast<int64_t>(frames.size()) * (bits ? 8 : 1);
+        if (first < 0 || numbers - first < needed) refuse("frames", std::to_string(needed) + " numbers", std::to_string(numbers - first));
         session_.threads = threads;
+        const Frames::Form form = bits ? Frames::Form::bits : bytes ? Frames::Form::uint8 : Frames::Form::float32;
         const nb::gil_scoped_release release;
-        return session_.start(data);
+        return session_.start({form, frames.data(), first, last});
     }
     int resume() {
         const nb::gil_scoped_release release;
@@ -308,7 +350,7 @@ NB_MODULE(_events, m) {
         .def("flatten", &Kept::flatten)
         .def("foreign", &Kept::foreign, "sizes"_a, "in_"_a, "out"_a)
         .def("bind", &Kept::bind, "states"_a, "Work on these states from now on, in place.")
-        .def("start", &Kept::start, "frames"_a, "threads"_a, "Run a step; -1: done, -2: not finite, else the stage that waits.")
+        .def("start", &Kept::start, "frames"_a, "threads"_a, "bits"_a = false, "last"_a = false, "first"_a = 0, "Run a step; -1: done, -2: not finite, else the stage that waits.")
         .def("resume", &Kept::resume, "Go on after the stage that waited.")
         .def("output", &Kept::output, "target"_a, "Write the output, channels-last.")
         .def("stats", &Kept::stats)

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <string>
 
 #include "../flush.hpp"
 #include "../pool.hpp"
@@ -72,30 +73,42 @@ public:
 
     float* acc() { return acc_; }
 
-    // Fetch the states of neurons [begin, begin + size) while their currents are summed.
-    void fetch(int64_t begin, int64_t size) const {
+    // Fetch the states of the next patch of neurons while this one is worked on.
+    void fetch(int64_t item_begin, const Patch& patch) const {
         for (int k = 0; k < l_.states; ++k) {
-            const float* state = session_.states[n_.first_state_ + k] + begin;
-            for (int64_t at = 0; at < size; at += PAD) __builtin_prefetch(state + at, 1, 2);
+            const float* state = session_.states[n_.first_state_ + k] + item_begin + patch.begin;
+            for (int64_t r = 0; r < patch.count; ++r, state += patch.pitch) {
+                for (int64_t at = 0; at < patch.span; at += PAD) __builtin_prefetch(state + at, 1, 2);
+            }
         }
     }
 
     float* recurrent() { return recurrent_; }
 
-    // Run the program over neurons [begin, begin + size) of an element of the batch, whose currents lie in acc, and
-    // list those that fired.
-    void run(int64_t item_begin, int64_t begin, int64_t size, int64_t task, Listing& listing) {
-        for (int64_t at = 0; at < size; at += block_) {
-            const int64_t n = std::min(block_, size - at), first = begin + at;
-            run_block(item_begin + first, at, n);
-            if (n_.recurrence_.present) {
-                std::copy_n(spikes_, n, session_.states[n_.recurrence_.last_spikes] + item_begin + first);
-            }
-            listing.append(session_.kernels, task, spikes_, n, first);
+    // Run the program over a patch of neurons of an element of the batch, whose currents lie in acc, and
+    // set the bits of those that fired, or list them where there are no words.
+    void run(int64_t item_begin, const Patch& patch, int64_t task, Listing& listing, uint64_t* words) {
+        for (int64_t r = 0; r < patch.count; ++r) {
+            run(item_begin, patch.begin + r * patch.pitch, patch.span, acc_ + r * patch.span, task, listing, words);
         }
     }
 
 private:
+    void run(int64_t item_begin, int64_t begin, int64_t size, float* acc, int64_t task, Listing& listing, uint64_t* words) {
+        for (int64_t at = 0; at < size; at += block_) {
+            const int64_t n = std::min(block_, size - at), first = begin + at;
+            run_block(item_begin + first, acc, at, n);
+            if (n_.recurrence_.present) {
+                std::copy_n(spikes_, n, session_.states[n_.recurrence_.last_spikes] + item_begin + first);
+            }
+            if (words == nullptr) {
+                listing.append(session_.kernels, task, spikes_, n, first);
+                continue;
+            }
+            session_.kernels.pack(spikes_, (n + 63) / 64 * 64, words + first / 64);
+            if (n % 64 != 0) words[(first + n) / 64] &= (uint64_t{1} << n % 64) - 1;
+        }
+    }
     void point(int slot, float* row) { slots_[slot] = {reinterpret_cast<char*>(row), 1}; }
     float* line(float value) {
         float* row = arena.take(PAD);
@@ -116,12 +129,12 @@ private:
         coefficients_.push_back(row);
     }
 
-    void run_block(int64_t begin, int64_t at, int64_t size) {
+    void run_block(int64_t begin, float* acc, int64_t at, int64_t size) {
         const int64_t padded = (size + GRAIN - 1) / GRAIN * GRAIN;
         for (int k = 0; k < l_.coefficients; ++k) {
             if (coefficients_[k] != nullptr) point(l_.coefficient(k), coefficients_[k] + at);
         }
-        point(l_.current(), acc_ + at);
+        point(l_.current(), acc + at);
         point(l_.output(0), spikes_);
         for (int k = 0; k < l_.states; ++k) {
             float* state = session_.states[n_.first_state_ + k] + begin;
@@ -163,6 +176,40 @@ Tiles Neurons::tiles(const Signal& in, int threads) const {
     return cut(out.size(), unit, flat ? whole : std::min(std::max<int64_t>(whole, 1), WANTED_TILE));
 }
 
+bool Neurons::takes_patches() const {
+    bool takes = binary_ && !recurrence_.present;
+    for (const Values& values : values_) takes &= values.count == 1 || out.shape.channels % values.count == 0;
+    return takes;
+}
+
+std::vector<Patch> Neurons::patches(const Signal& in, int threads) const {
+    const int64_t size = out.size(), runs = in.lazy != nullptr ? in.lazy->runs() : 1;
+    std::vector<Patch> found;
+    if (runs == 1) {
+        const Tiles cuts = tiles(in, threads);
+        for (int64_t begin = 0; begin < size; begin += cuts.tile) found.push_back({begin, std::min(cuts.tile, size - begin)});
+        return found;
+    }
+    const int64_t row = out.shape.width * out.shape.channels, channels = out.shape.channels;
+    const int64_t span = std::max<int64_t>(WANTED_TILE / (runs * channels) / 4 * 4, 4) * channels;  // whole words of bits
+    for (int64_t y = 0; y < out.shape.height; y += runs) {
+        for (int64_t x = 0; x < row; x += span) {
+            found.push_back({y * row + x, std::min(span, row - x), std::min(runs, out.shape.height - y), row});
+        }
+    }
+    return found;
+}
+
+bool Neurons::gives_truth() const {
+    const std::vector<std::string> names = opcode_names();
+    std::string last;  // the instruction that writes the spikes
+    for (const Instruction& i : code_.instructions) {
+        if (i.target == code_.layout.output(0)) last = names[static_cast<size_t>(i.opcode)];
+    }
+    last = last.substr(last.rfind('_') + 1);  // what fused instructions do in the end
+    return last == "gt" || last == "ge" || last == "lt" || last == "le" || last == "eq" || last == "ne";
+}
+
 bool Neurons::run(Session& session, Signal& in) {
     const Kernels& kernels = session.kernels;
     const int64_t size = out.size(), batch = out.batch;
@@ -172,19 +219,22 @@ bool Neurons::run(Session& session, Signal& in) {
     const double own = static_cast<double>(batch * size) * INSTRUCTION * static_cast<double>(code_.instructions.size());
     const double back = recurrent ? static_cast<double>(last_.total() * size) * INSTRUCTION : 0.0;
     const int threads = threads_worth(own + back + (in.lazy != nullptr ? in.lazy->nanoseconds() : 0.0), session.threads);
-    const Tiles cuts = tiles(in, threads);
-    const int64_t tasks_count = batch * cuts.a_item();
-    listing_.open(tasks_count, cuts.tile);
+    const std::vector<Patch> cuts = patches(in, threads);
+    const auto an_item = static_cast<int64_t>(cuts.size()), tasks_count = batch * an_item;
+    const int64_t room = an_item > 0 ? cuts.front().size() : 0;
+    const bool pack = binary_ && (an_item == 1 || cuts.front().span % 64 == 0);  // tasks share no word
+    if (pack) out.bits.open(batch, size);
+    else listing_.open(tasks_count, room);
     std::vector<int64_t> synops(static_cast<size_t>(tasks_count), 0);
     run_tasks(tasks_count, threads, [&](Tasks& tasks) {
         const FlushDenormals flush;
-        Worker worker(*this, session, cuts.tile);
+        Worker worker(*this, session, room);
         for (int64_t task; tasks.take(task);) {
-            const int64_t item = task / cuts.a_item(), begin = task % cuts.a_item() * cuts.tile;
-            const int64_t n = std::min(cuts.tile, size - begin), place = item * size + begin;
+            const Patch& patch = cuts[static_cast<size_t>(task % an_item)];
+            const int64_t item = task / an_item, begin = patch.begin, n = patch.size(), place = item * size + begin;
             if (in.lazy != nullptr) {
-                worker.fetch(place, n);
-                synops[task] = in.lazy->compute(session, item, begin, n, worker.acc());
+                if (task + 1 < tasks_count) worker.fetch((task + 1) / an_item * size, cuts[static_cast<size_t>((task + 1) % an_item)]);
+                synops[task] = in.lazy->compute(session, item, patch, worker.acc());
             } else {
                 std::copy_n(in.map + place, n, worker.acc());
             }
@@ -197,14 +247,18 @@ bool Neurons::run(Session& session, Signal& in) {
                 if (w.scale != nullptr) kernels.scale(worker.recurrent(), 1, padded, w.scale + begin, w.bias + begin);
                 kernels.add(worker.acc(), worker.recurrent(), n);
             }
-            worker.run(item * size, begin, n, task, listing_);
+            worker.run(item * size, patch, task, listing_, pack ? out.bits.item(item) : nullptr);
         }
     });
     if (in.lazy != nullptr) {
         for (int64_t count : synops) in.lazy->stats.synops += count;
     }
-    listing_.merge(batch, out.events);
-    out.now_listed();
+    if (pack) {
+        out.now_packed();
+    } else {
+        listing_.merge(batch, out.events);
+        out.now_listed();
+    }
     ++stats.steps;
     stats.inputs += batch * size;
     if (recurrent) {

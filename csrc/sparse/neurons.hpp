@@ -32,18 +32,23 @@ public:
     // first_state: place of the program's first state among the session's. Outputs of the program: the spikes.
     Neurons(Code code, Machine machine, std::vector<Values> values, int first_state, Recurrence recurrence)
         : code_(std::move(code)), machine_(machine), values_(std::move(values)), first_state_(first_state),
-          recurrence_(recurrence) {}
+          recurrence_(recurrence), binary_(gives_truth()) {}
     bool run(Session& session, Signal& in) override;
+    // Whether it can work on patches of several runs that each begin with a pixel.
+    bool takes_patches() const;
 
 private:
     class Worker;
+    std::vector<Patch> patches(const Signal& in, int threads) const;
     Tiles tiles(const Signal& in, int threads) const;
+    bool gives_truth() const;
 
     const Code code_;
     const Machine machine_;
     const std::vector<Values> values_;
     const int first_state_;
     const Recurrence recurrence_;
+    const bool binary_;  // spikes are the result of a comparison: 0 or 1
     Events last_;  // spikes of the step before
     Listing listing_;
 };

@@ -6,20 +6,19 @@
 
 namespace ranvier::sparse {
 
-void Stage::see(const Events& events, int64_t inputs, Form form) {
+void Stage::see(int64_t events, int64_t inputs, Form form) {
     ++stats.steps;
     ++stats.forms[static_cast<size_t>(form)];
-    stats.events += events.total();
+    stats.events += events;
     stats.inputs += inputs;
-    stats.last_density = inputs > 0 ? static_cast<double>(events.total()) / static_cast<double>(inputs) : 0.0;
+    stats.last_density = inputs > 0 ? static_cast<double>(events) / static_cast<double>(inputs) : 0.0;
     stats.last = form;
 }
 
-int Session::start(const float* frames) {
+int Session::start(const Frames& frames) {
     const FlushDenormals flush;
-    source_.now_listed();
-    list_frames(kernels, frames, source_.batch, source_.shape, source_.events, keys_, spare_, turned_);
-    if (source_.events.graded) {
+    reader_.take(kernels, frames, source_);
+    if (!source_.packed && source_.events.graded) {
         for (int64_t k = 0; k < source_.events.total(); ++k) {
             if (!std::isfinite(source_.events.value[k])) return NOT_FINITE;
         }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "signal.hpp"
+#include "source.hpp"
 
 namespace ranvier::sparse {
 
@@ -32,7 +32,7 @@ public:
     Stats stats;
 
 protected:
-    void see(const Events& events, int64_t inputs, Form form);
+    void see(int64_t events, int64_t inputs, Form form);
 };
 
 struct Exchange {
@@ -58,7 +58,7 @@ public:
     const std::vector<std::unique_ptr<Stage>>& stages() const { return stages_; }
 
     // Both return DONE, NOT_FINITE, or the number of the stage whose exchange buffer waits.
-    int start(const float* frames);
+    int start(const Frames& frames);
     int resume();
 
     const Kernels& kernels;
@@ -70,9 +70,8 @@ private:
     int go_on();
 
     Signal source_;
+    Source reader_;
     std::vector<std::unique_ptr<Stage>> stages_;
-    std::vector<uint64_t> keys_, spare_;
-    std::vector<float> turned_;
     size_t at_ = 0;
 };
 

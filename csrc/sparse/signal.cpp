@@ -6,10 +6,9 @@
 namespace ranvier::sparse {
 
 const Events& Signal::list(const Kernels& kernels) {
-    if (!listed) {
-        list_map(kernels, map, batch, size(), events);
-        listed = true;
-    }
+    if (!listed && packed) list_bits(kernels, bits, batch, size(), events);
+    if (!listed && !packed) list_map(kernels, map, batch, size(), events);
+    listed = true;
     return events;
 }
 
@@ -20,6 +19,10 @@ void Signal::write(float* target) const {
     }
     std::memset(target, 0, static_cast<size_t>(batch * size()) * sizeof(float));
     for (int64_t b = 0; b < batch; ++b, target += size()) {
+        for (int64_t k = 0; packed && k < bits.an_item; ++k) {
+            for (uint64_t word = bits.item(b)[k]; word != 0; word &= word - 1) target[64 * k + __builtin_ctzll(word)] = 1.0f;
+        }
+        if (packed) continue;
         const int32_t* places = events.places(b);
         const float* values = events.values(b);
         for (int64_t k = 0; k < events.count(b); ++k) target[places[k]] = values != nullptr ? values[k] : 1.0f;
@@ -54,6 +57,12 @@ void Listing::append(const Kernels& kernels, int64_t task, const float* row, int
     const int64_t end = region.count + found.count;
     for (int64_t k = region.count; region.graded && k < end; ++k) value[k] = row[index[k] - base];
     region.count = end;
+}
+
+void Listing::append(const Kernels& kernels, int64_t task, const uint64_t* words, int64_t count, int64_t base) {
+    Region& region = regions_[static_cast<size_t>(task)];
+    int32_t* index = index_.data() + task * room_ + region.count;
+    region.count += kernels.walk(words, count, static_cast<int32_t>(base), index);
 }
 
 void Listing::merge(int64_t batch, Events& events) {
@@ -98,70 +107,18 @@ void list_map(const Kernels& kernels, const float* map, int64_t batch, int64_t s
     }
 }
 
-namespace {
-
-// Merge neighbouring sorted runs until one is left.
-void merge_runs(std::vector<uint64_t>& keys, std::vector<uint64_t>& spare, std::vector<size_t> ends) {
-    spare.resize(keys.size());
-    while (ends.size() > 1) {
-        std::vector<size_t> merged;
-        size_t begin = 0;
-        for (size_t k = 0; k < ends.size(); k += 2) {
-            const size_t middle = ends[k], end = k + 1 < ends.size() ? ends[k + 1] : middle;
-            std::merge(keys.begin() + begin, keys.begin() + middle, keys.begin() + middle, keys.begin() + end,
-                       spare.begin() + begin);
-            merged.push_back(end);
-            begin = end;
-        }
-        keys.swap(spare);
-        ends = std::move(merged);
-    }
+int64_t count(const Kernels& kernels, const Bits& bits) {
+    int32_t start[2];
+    kernels.tally(bits.words.data(), 1, static_cast<int64_t>(bits.words.size()) * 64, start);
+    return start[1];
 }
 
-}  // namespace
-
-void list_frames(const Kernels& kernels, const float* frames, int64_t batch, const Shape& shape, Events& events,
-                 std::vector<uint64_t>& keys, std::vector<uint64_t>& spare, std::vector<float>& turned) {
-    const int64_t pixels = shape.height * shape.width, channels = shape.channels;
-    if (channels == 1 || pixels == 1) return list_map(kernels, frames, batch, shape.size(), events);
-    if (channels == 2) {  // event cameras: turning the frame is cheaper than sorting its events
-        turned.resize(static_cast<size_t>(batch * shape.size()));
-        for (int64_t b = 0; b < batch; ++b) {
-            const float *first = frames + 2 * b * pixels, *second = first + pixels;
-            float* target = turned.data() + 2 * b * pixels;
-            for (int64_t p = 0; p < pixels; ++p) target[2 * p] = first[p], target[2 * p + 1] = second[p];
-        }
-        return list_map(kernels, turned.data(), batch, shape.size(), events);
-    }
+void list_bits(const Kernels& kernels, const Bits& bits, int64_t batch, int64_t size, Events& events) {
     events.clear(batch);
-    events.reserve(std::max<int64_t>(pixels, 0));
-    std::vector<int32_t> found_places(static_cast<size_t>(pixels + PAD));
     for (int64_t b = 0; b < batch; ++b) {
-        keys.clear();
-        std::vector<size_t> ends;
-        for (int64_t c = 0; c < channels; ++c) {
-            const float* plane = frames + (b * channels + c) * pixels;
-            const Found found = kernels.compact(plane, pixels, 0, found_places.data());
-            events.graded |= found.graded;
-            events.negative |= found.negative;
-            if (found.count == 0) continue;
-            for (int64_t k = 0; k < found.count; ++k) {
-                uint32_t bits;
-                std::memcpy(&bits, plane + found_places[k], 4);
-                const auto place = static_cast<uint64_t>(found_places[k] * channels + c);
-                keys.push_back(place << 32 | bits);
-            }
-            ends.push_back(keys.size());
-        }
-        merge_runs(keys, spare, std::move(ends));
         const int64_t at = events.start[b];
-        events.start[b + 1] = at + static_cast<int64_t>(keys.size());
-        events.reserve(events.start[b + 1]);
-        for (size_t k = 0; k < keys.size(); ++k) {
-            const auto bits = static_cast<uint32_t>(keys[k]);
-            events.index[at + k] = static_cast<int32_t>(keys[k] >> 32);
-            std::memcpy(&events.value[at + k], &bits, 4);
-        }
+        events.reserve(at + size);
+        events.start[b + 1] = at + kernels.walk(bits.item(b), bits.an_item, 0, events.index.data() + at);
     }
 }
 

@@ -1,6 +1,7 @@
 #include "stages.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "../flush.hpp"
 #include "../pool.hpp"
@@ -10,7 +11,7 @@ namespace ranvier::sparse {
 
 namespace {
 
-constexpr double EVENT = 3.0, OUTPUT = 0.2;  // nanoseconds
+constexpr double EVENT = 3.0, OUTPUT = 0.2, JOINED_BYTE = 0.2;  // nanoseconds
 
 }  // namespace
 
@@ -107,11 +108,92 @@ private:
     std::vector<int64_t> starts_;
 };
 
+namespace {
+
+void join_bytes(const uint8_t* from, uint8_t* joined, int64_t n) {
+    int64_t k = 0;
+    for (; k + 8 <= n; k += 8) {
+        uint64_t a, b;
+        std::memcpy(&a, from + k, 8);
+        std::memcpy(&b, joined + k, 8);
+        a |= b;
+        std::memcpy(joined + k, &a, 8);
+    }
+    for (; k < n; ++k) joined[k] |= from[k];
+}
+
+// Columns of one row of output bits: the union of the input pixels that each sees, `each` words a pixel.
+template <class Word>
+void join_columns(const Axis& columns, const uint8_t* in, int64_t each, uint8_t* out) {
+    const auto width = static_cast<int64_t>(columns.input_start.size()) - 1;
+    const int32_t *start = columns.input_start.data(), *inputs = columns.inputs.data();
+    const auto size = static_cast<int64_t>(sizeof(Word));
+    for (int64_t x = 0; x < width; ++x) {
+        const int32_t first = start[x], last = start[x + 1];
+        for (int64_t k = 0; k < each; ++k, out += size) {
+            Word joined = 0;
+            for (int32_t s = first; s < last; ++s) {
+                Word word;
+                std::memcpy(&word, in + (inputs[s] * each + k) * size, sizeof(Word));
+                joined |= word;
+            }
+            std::memcpy(out, &joined, sizeof(Word));
+        }
+    }
+}
+
+}  // namespace
+
+// Output rows [begin, end) of an element of the batch. The maximum of bits is their union, channels side by side.
+void Pool::join_rows(const Signal& in, int64_t item, int64_t begin, int64_t end) {
+    static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "bit k of a word must lie in its byte k / 8");
+    const int64_t pixel = in.shape.channels / 8, row_in = in.shape.width * pixel, row_out = out.shape.width * pixel;
+    const auto* from = reinterpret_cast<const uint8_t*>(in.bits.item(item));
+    auto* to = reinterpret_cast<uint8_t*>(out.bits.item(item)) + begin * row_out;
+    std::vector<uint8_t> joined(static_cast<size_t>(row_in));
+    for (int64_t y = begin; y < end; ++y, to += row_out) {
+        std::fill(joined.begin(), joined.end(), uint8_t{0});
+        for (int32_t r = rows_.input_start[y]; r < rows_.input_start[y + 1]; ++r) {
+            join_bytes(from + rows_.inputs[r] * row_in, joined.data(), row_in);
+        }
+        if (pixel % 8 == 0) join_columns<uint64_t>(columns_, joined.data(), pixel / 8, to);
+        else if (pixel % 4 == 0) join_columns<uint32_t>(columns_, joined.data(), pixel / 4, to);
+        else join_columns<uint8_t>(columns_, joined.data(), pixel, to);
+    }
+}
+
+void Pool::join(const Session& session, const Signal& in) {
+    const int64_t height = out.shape.height, row = out.shape.width * out.shape.channels, words = row / 64;
+    const bool whole = row % 64 != 0;  // rows that share words are one task
+    const auto bytes = static_cast<double>(in.batch * in.size() / 8);
+    const int threads = whole ? 1 : threads_worth(bytes * JOINED_BYTE, session.threads);
+    const Tiles rows = cut(height, 1, threads == 1 ? height : height / (2 * threads));
+    out.bits.open(out.batch, out.size());
+    listing_.open(out.batch * rows.a_item(), rows.tile * row);
+    run_tasks(out.batch * rows.a_item(), threads, [&](Tasks& tasks) {
+        for (int64_t task; tasks.take(task);) {
+            const int64_t item = task / rows.a_item(), begin = task % rows.a_item() * rows.tile;
+            const int64_t end = std::min(begin + rows.tile, height), an_item = out.bits.an_item;
+            join_rows(in, item, begin, end);
+            const int64_t first = whole ? 0 : begin * words;
+            listing_.append(session.kernels, task, out.bits.item(item) + first, whole ? an_item : (end - begin) * words, 64 * first);
+        }
+    });
+    listing_.merge(out.batch, out.events);
+    out.now_packed();
+    out.listed = true;
+}
+
 bool Pool::run(Session& session, Signal& in) {
+    if (in.packed && divisor_.empty() && in.shape.channels % 8 == 0) {
+        see(count(session.kernels, in.bits), in.batch * in.size(), Form::scatter);
+        join(session, in);
+        return true;
+    }
     const Events& events = in.list(session.kernels);
     // Where something is below 0, the zeros of a window count as well: look at all of it.
     const bool whole = divisor_.empty() && events.negative;
-    see(events, in.batch * in.size(), whole ? Form::dense : Form::scatter);
+    see(events.total(), in.batch * in.size(), whole ? Form::dense : Form::scatter);
     const float* dense = whole ? in.dense() : nullptr;
     const int64_t height = out.shape.height;
     const double seen = static_cast<double>(whole ? in.batch * in.size() : events.total());

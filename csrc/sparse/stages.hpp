@@ -20,6 +20,8 @@ public:
 
 private:
     class Worker;
+    void join(const Session& session, const Signal& in);
+    void join_rows(const Signal& in, int64_t item, int64_t begin, int64_t end);
 
     const Axis rows_, columns_;
     const std::vector<float> divisor_;

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 import ranvier.nn as rn
+from ranvier.kernels import bits
 from ranvier.kernels.recurrent import loop
 from ranvier.kernels.recurrent.linear import CROSSOVER
 from ranvier.neurons import LIF
@@ -89,3 +90,51 @@ def test_a_network_with_it_compiles_to_one_graph_and_copies():
     assert net[0].weight.grad.abs().sum() > 0
     assert torch.equal(copy.deepcopy(net)(x), net(x))
     torch._dynamo.reset()
+
+
+@needs_loop
+@pytest.mark.parametrize("form", ["bits", "uint8"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "shape", [(70,), (1, 70), (5, 70), (4, 3, 70), (300, 70), (9, 1), (3, 64), (7, 5, 129), (0, 70)]
+)
+def test_packed_spikes_give_the_bits_of_dense_ones(form, dtype, shape, monkeypatch):
+    g = torch.Generator().manual_seed(3)
+    x = spikes(*shape, share=0.2, seed=4).to(dtype)
+    if form == "uint8":
+        x *= torch.randint(1, 4, shape, generator=g)
+    layer = rn.EventLinear(shape[-1], 33).to(dtype)
+    with torch.no_grad():
+        for p in layer.parameters():
+            p.copy_(torch.randn(p.shape, generator=g))
+    seen = []
+    for given in (x.clone(), rn.PackedSpikes.of(x, form)):
+        given = given.requires_grad_()
+        if isinstance(given, rn.PackedSpikes) and form == "bits" and given.numel():
+            monkeypatch.setattr(bits, "unpack", lambda *_: pytest.fail("spikes were unpacked"))
+        out = layer(given)
+        (out * torch.randn(out.shape, generator=torch.Generator().manual_seed(1), dtype=dtype)).sum().backward()
+        seen.append((out.detach(), given.grad, *(p.grad.clone() for p in layer.parameters())))
+        layer.zero_grad()
+    for a, b in zip(*seen, strict=True):
+        assert torch.equal(a, b)
+
+
+@needs_loop
+def test_packed_spikes_are_weighed_by_their_density():
+    layer = rn.EventLinear(70, 3)
+    for share in (0.05, 0.9):
+        x = spikes(2000, 70, share=share)
+        found = layer.explain(rn.PackedSpikes.of(x))
+        assert found.executor == ("events" if share < CROSSOVER else "dense")
+        assert abs(float(found.reason.split("%")[0]) / 100 - x.mean()) < 0.02
+
+
+@needs_loop
+def test_the_extension_refuses_codes_that_do_not_fit():
+    codes, weight, out = torch.zeros(3, dtype=torch.uint8), torch.zeros(2, 10), torch.zeros(2, 2)
+    loop._loop().linear(codes, weight, None, out, 1, None, True)
+    with pytest.raises(ValueError, match=r"x: expected 3 bytes, got 4"):
+        loop._loop().linear(torch.zeros(4, dtype=torch.uint8), weight, None, out, 1, None, True)
+    with pytest.raises(ValueError, match=r"x: expected 20 bytes, got 3"):
+        loop._loop().linear(codes, weight, None, out, 1)

@@ -33,8 +33,9 @@ def backward(
     grad_coefficients: Sequence[object], threads: int, variant: str | None = None,
 ) -> None: ...  # fmt: skip
 def linear(
-    x: object, weight: object, bias: object | None, out: object, threads: int, variant: str | None = None
-) -> None: ...
+    x: object, weight: object, bias: object | None, out: object, threads: int, variant: str | None = None,
+    bits: bool = False,
+) -> None: ...  # fmt: skip
 def gradient(
     xs: Sequence[object], grads: Sequence[object], out: object, bias: object | None, threads: int,
     variant: str | None = None,

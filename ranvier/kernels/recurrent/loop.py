@@ -18,6 +18,7 @@ from ranvier.core.extension import Extension
 from ranvier.core.program import Program, prune
 from ranvier.kernels.cpu.buffers import fresh
 from ranvier.kernels.cpu.encode import encode
+from ranvier.kernels.packed import PackedSpikes
 from ranvier.kernels.twin import Coefficient
 
 if TYPE_CHECKING:
@@ -88,6 +89,12 @@ def _give(x: Tensor) -> object:
     return to_dlpack(x.contiguous())
 
 
+def _give_bits(x: Tensor) -> object:
+    if not isinstance(x, PackedSpikes):
+        return _give(x)
+    return to_dlpack(x.codes) if x.form == "bits" else _give(x.dense())
+
+
 def _all(tensors: Sequence[Tensor]) -> list[object]:
     return [_give(x) for x in tensors]
 
@@ -136,10 +143,17 @@ def backward(
 
 
 def linear(x_RJ: Tensor, weight_MJ: Tensor, bias_M: Tensor | None, *, variant: str | None = None) -> Tensor:
-    """Compute bias + x W^T, adding up over what is not zero in x: (R, J) -> (R, M)."""
+    """Compute bias + x W^T, adding up over what is not zero in x: (R, J) -> (R, M).
+
+    Args: x_RJ: contiguous ``PackedSpikes`` are read as they are, bits word by word.
+    """
     out_RM = fresh((x_RJ.shape[0], weight_MJ.shape[0]), x_RJ.dtype)
     bias = None if bias_M is None else _give(bias_M)
-    _loop().linear(_give(x_RJ), _give(weight_MJ), bias, to_dlpack(out_RM), torch.get_num_threads(), variant)
+    if isinstance(x_RJ, PackedSpikes):
+        given, bits = to_dlpack(x_RJ.codes), x_RJ.form == "bits"
+    else:
+        given, bits = _give(x_RJ), False
+    _loop().linear(given, _give(weight_MJ), bias, to_dlpack(out_RM), torch.get_num_threads(), variant, bits)
     return out_RM
 
 
@@ -148,14 +162,15 @@ def gradient(
 ) -> tuple[Tensor, Tensor | None]:
     """Compute the gradients of weight and bias of a product: grad^T x, and grad, summed over the rows of all parts.
 
-    Args: parts: inputs (R, J) and gradients of the outputs (R, M), at least one pair.
+    Args: parts: inputs (R, J) and gradients of the outputs (R, M), at least one pair. Contiguous ``PackedSpikes`` of
+        bits are read as they are.
     Returns: (M, J) and, if it is wanted, (M,).
     """
     x, grad = parts[0]
     out_MJ = fresh((grad.shape[1], x.shape[1]), grad.dtype)
     out_M = grad.new_empty(grad.shape[1]) if bias else None
     _loop().gradient(
-        [_give(x) for x, _ in parts], [_give(g) for _, g in parts], to_dlpack(out_MJ),
+        [_give_bits(x) for x, _ in parts], [_give(g) for _, g in parts], to_dlpack(out_MJ),
         None if out_M is None else to_dlpack(out_M), torch.get_num_threads(), variant,
     )  # fmt: skip
     return out_MJ, out_M

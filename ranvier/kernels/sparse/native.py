@@ -10,6 +10,7 @@ from torch.utils.dlpack import to_dlpack  # type: ignore[attr-defined] # public,
 
 from ranvier.core.extension import Extension
 from ranvier.kernels.cpu.encode import encode
+from ranvier.kernels.sparse.frames import Frame
 from ranvier.kernels.sparse.sizes import Sizes
 from ranvier.kernels.sparse.stages import (
     Convolution,
@@ -59,7 +60,6 @@ class Session:
         *, variant: str | None = None,
     ) -> None:  # fmt: skip
         self._session: _events.Session = _extension().Session(batch, tuple(source), variant)
-        self.start_raw = self._session.start
         self.resume = self._session.resume
         before = source
         for at, stage in enumerate(stages):
@@ -71,10 +71,16 @@ class Session:
         """Work on these states from now on, in place."""
         self._session.bind([to_dlpack(state) for state in states])
 
-    def start(self, frames: Tensor, threads: int = 1) -> int:
-        """Run a step; -1: done, -2: not finite, else the number of the stage whose exchange waits."""
-        at: int = self.start_raw(to_dlpack(frames), threads)
-        return at
+    def start(self, frames: Tensor | Frame, threads: int = 1) -> int:
+        """Run a step; -1: done, -2: not finite, else the number of the stage whose exchange waits.
+
+        Args: frames: contiguous float32 or uint8, or a frame.
+        """
+        if isinstance(frames, Frame):
+            data, _, packed, last, first = frames
+            data = data.as_strided((data.numel(),), (1,)) if last else data  # the extension takes no other strides
+            return self._session.start(to_dlpack(data), threads, packed, last, first)
+        return self._session.start(to_dlpack(frames), threads)
 
     def output(self, target: Tensor) -> None:
         """Write the output, channels last."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ranvier.kernels import twin
+from ranvier.kernels.sparse.frames import Frame
 from ranvier.kernels.sparse.sizes import Sizes, from_last, to_last
 from ranvier.kernels.sparse.stages import (
     FORMS,
@@ -119,8 +120,9 @@ class Session:
         """Work on these states from now on, in place."""
         self._states, self.steps = list(states), 0
 
-    def start(self, frames: Tensor, threads: int = 1) -> int:  # noqa: ARG002 - torch has threads of its own
+    def start(self, frames: Tensor | Frame, threads: int = 1) -> int:  # noqa: ARG002 - torch has threads of its own
         """Run a step; -1: done, -2: not finite, else the number of the stage whose exchange waits."""
+        frames = frames.dense() if isinstance(frames, Frame) else frames.float()
         if not bool(torch.isfinite(frames).all()):
             return NOT_FINITE
         height, width, channels = self.source

@@ -15,7 +15,7 @@ from ranvier.kernels.sparse.stages import Convolution, Linear
 from ranvier.kernels.sparse.weights import Precision
 from ranvier.nn.inference.crossover import measure
 from ranvier.nn.inference.explanation import Report, report
-from ranvier.nn.inference.frames import WHERE, as_input, check_frame
+from ranvier.nn.inference.frames import WHERE, as_frames, check_frame
 from ranvier.nn.inference.layers import Layer
 from ranvier.nn.inference.lowering import Lowering, check, check_precision, with_crossover
 from ranvier.nn.inference.populations import Populations
@@ -102,11 +102,11 @@ class EventDriven:
         """Run a sequence (T, B, ...) from a state; returns the outputs (T, B, ...) and the state after the last."""
         if x_TB.ndim < 3 or x_TB.shape[0] < 1:
             raise ShapeError(WHERE, expected="an input (T, B, ...) with T >= 1", got=str(tuple(x_TB.shape)))
-        x_TB = as_input(x_TB)
+        frames = as_frames(x_TB)
         with self._lock:
             runner = self._runner(x_TB.shape[1:])
             runner.load(state)
-            outputs = [runner.step(frame_B) for frame_B in x_TB]
+            outputs = [runner.step(frame) for frame in frames]
             return torch.stack(outputs), runner.state()
 
     def stream(self, *, batch: int = 1) -> EventStream:

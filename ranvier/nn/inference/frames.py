@@ -5,6 +5,7 @@ from torch import Tensor
 
 from ranvier.core.errors import ConfigError, DtypeError, ShapeError
 from ranvier.kernels.packed import PackedSpikes
+from ranvier.kernels.sparse.frames import Frame, frames_of
 
 WHERE = "event-driven network"
 
@@ -19,11 +20,21 @@ def check_frame(frame_B: Tensor) -> Tensor:
     return frame_B
 
 
+def as_frames(x_TB: Tensor) -> list[Frame]:
+    """See a sequence (T, B, ...) as frames. Raises: ConfigError, DtypeError."""
+    _check_numbers(x_TB)
+    return frames_of(x_TB)
+
+
 def as_input(x: Tensor) -> Tensor:
-    """Turn what is given into contiguous float32. Raises: DtypeError."""
+    """Turn what is given into contiguous float32. Raises: ConfigError, DtypeError."""
+    _check_numbers(x)
+    plain = x.dense() if isinstance(x, PackedSpikes) else x
+    return plain.detach().to(torch.float32).contiguous()
+
+
+def _check_numbers(x: Tensor) -> None:
     if x.is_complex():
         raise DtypeError(WHERE, expected="real numbers", got=str(x.dtype))
     if x.device.type != "cpu":
         raise ConfigError(WHERE, expected="frames in main memory", got=str(x.device), mend="Move them by .cpu().")
-    plain = x.dense() if isinstance(x, PackedSpikes) else x
-    return plain.detach().to(torch.float32).contiguous()

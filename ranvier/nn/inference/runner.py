@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ranvier.core.errors import NonFiniteError, StateError, UnknownNameError
 from ranvier.kernels.sparse import native, reference
+from ranvier.kernels.sparse.frames import Frame
 from ranvier.kernels.sparse.sizes import from_last, sizes_of
 from ranvier.kernels.sparse.stages import Convolution, Counts, Exchange, Linear, Neurons, Outside, Stage
 from ranvier.kernels.sparse.weights import Rows
@@ -89,8 +90,8 @@ class Runner:
             found |= outsider.give()
         return found
 
-    def step(self, frame_B: Tensor) -> Tensor:
-        """Advance by one step: (B, ...) contiguous float32 to (B, ...).
+    def step(self, frame_B: Tensor | Frame) -> Tensor:
+        """Advance by one step: (B, ...), contiguous float32 or a frame, to (B, ...).
 
         Raises: NonFiniteError for a frame with NaN or infinity; the state is then as it was.
         """
@@ -102,8 +103,9 @@ class Runner:
             exchange.result.copy_(stage.dense(exchange.given).reshape(exchange.result.shape))
             at = self.session.resume()
         if at == reference.NOT_FINITE:
-            bad = int((~torch.isfinite(frame_B)).sum())
-            got = f"{bad} of {frame_B.numel()} values that are NaN or infinite"
+            numbers_B = frame_B.dense() if isinstance(frame_B, Frame) else frame_B
+            bad = int((~torch.isfinite(numbers_B)).sum())
+            got = f"{bad} of {numbers_B.numel()} values that are NaN or infinite"
             raise NonFiniteError("event-driven network", expected="finite numbers", got=got)
         if self._flat:
             flat = torch.empty(self.batch, *self.out_shape)

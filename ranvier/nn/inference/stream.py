@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ranvier.core.errors import ConfigError, DtypeError, ShapeError
+from ranvier.kernels.sparse.frames import frame_of
 from ranvier.nn.inference.runner import Runner
 
 
@@ -41,9 +42,8 @@ class EventStream:
         runner = self.runner
         if runner is None or frame_B.shape[1:] != runner.shape or frame_B.shape[0] != self.batch:
             runner = self._first(frame_B)
-        if frame_B.dtype != torch.float32 or not frame_B.is_contiguous() or frame_B.requires_grad:
-            frame_B = frame_B.detach().to(torch.float32).contiguous()
-        return runner.step(frame_B)
+        plain = type(frame_B) is Tensor and frame_B.dtype == torch.float32 and not frame_B.requires_grad
+        return runner.step(frame_B if plain and frame_B.is_contiguous() else frame_of(frame_B))
 
     def run(self, x_TB: Tensor) -> Tensor:
         """Advance by a chunk of steps: (T, B, ...) to (T, B, ...)."""

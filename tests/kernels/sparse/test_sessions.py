@@ -236,7 +236,7 @@ def test_the_extension_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match=r"states: expected 8 numbers, got 4"):
         one.bind([floats])
     one.bind([torch.zeros(8)])
-    with pytest.raises(ValueError, match=r"frames: expected float32, got another type"):
+    with pytest.raises(ValueError, match=r"frames: expected float32 or uint8, got another type"):
         one.start(floats.double(), 1)
     with pytest.raises(ValueError, match=r"delay: expected at least 1 step, got 0"):
         one.delay(0)
