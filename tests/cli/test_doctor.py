@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from ranvier.kernels import gpu
 from ranvier.kernels.cpu import machine
-from ranvier.kernels.gpu import launch
 
 
 def findings(shell):
@@ -22,7 +22,7 @@ def test_the_doctor_looks_at_every_part(shell):
 
 def test_an_absent_kernel_comes_with_its_reason_and_the_mend(shell, monkeypatch):
     monkeypatch.setattr(machine, "absence", lambda: "no such file: _machine.so")
-    monkeypatch.setattr(launch, "absence", lambda: "there is no CUDA device")
+    monkeypatch.setattr(gpu, "absence", lambda: "there is no CUDA device")
     page = shell("doctor").stdout
     assert "no such file: _machine.so" in page
     assert "pip install ranvier anew with a C++ compiler" in page
@@ -32,7 +32,7 @@ def test_an_absent_kernel_comes_with_its_reason_and_the_mend(shell, monkeypatch)
 
 def test_present_kernels_are_good(shell, monkeypatch):
     monkeypatch.setattr(machine, "absence", lambda: None)
-    monkeypatch.setattr(launch, "absence", lambda: None)
+    monkeypatch.setattr(gpu, "absence", lambda: None)
     parts = findings(shell)
     assert parts["C++ kernel"]["state"] == parts["GPU kernel"]["state"] == "good"
 
