@@ -2,7 +2,8 @@
 
 c, c, 2c, 2c, 4c, 4c channels, 2 x 2 average pooling after each pair, a linear read-out averaged over T steps,
 cross-entropy; an image of 3 x 32 x 32 is shown at each step. "ours, compiled" is the whole network through
-``torch.compile``; "without neurons" has ReLU for LIF: what convolutions, norms and the optimiser cost alone.
+``torch.compile``; "torch.compile, bfloat16" is the torch loop so, in channels-last; "without neurons"
+has ReLU for LIF: what convolutions, norms and the optimiser cost alone.
 Convolutions need 6 operations a multiply-add of the forward pass (three products).
 """
 
@@ -51,6 +52,7 @@ def contenders(case: Case) -> Mapping[str, Callable[[], Contender]]:
         "without neurons": lambda: _plain(case, nn.ReLU, torch.float32),
         "without neurons, bfloat16": lambda: _plain(case, nn.ReLU, torch.bfloat16),
         "torch loop": lambda: _plain(case, lambda: Loop(case["T"]), torch.float32, channels_last=False),
+        "torch.compile, bfloat16": lambda: _plain(case, lambda: Loop(case["T"]), torch.bfloat16, compiled=True),
         "SpikingJelly": lambda: _spikingjelly(case),
     }
 
@@ -138,17 +140,22 @@ def ours(
     return _contender(case, net, forward, differs=differs)
 
 
-def _plain(case: Case, neuron: Callable[[], nn.Module], dtype: torch.dtype, *, channels_last: bool = True) -> Contender:
+def _plain(
+    case: Case, neuron: Callable[[], nn.Module], dtype: torch.dtype, *, channels_last: bool = True,
+    compiled: bool = False,
+) -> Contender:  # fmt: skip
     net = nn.Sequential(*_layers(case["c"], neuron))
     if channels_last:
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lack it
 
+    run: Forward = torch.compile(net, fullgraph=True) if compiled else net
+
     def forward(x_TBCHW: Tensor) -> Tensor:
         with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-            scores: Tensor = net(x_TBCHW.flatten(0, 1))
+            scores: Tensor = run(x_TBCHW.flatten(0, 1))
         return scores.to(torch.promote_types(scores.dtype, torch.float32)).reshape(case["T"], case["B"], -1).mean(0)
 
-    differs = "has no neurons" if neuron is nn.ReLU else ""
+    differs = "has no neurons" if neuron is nn.ReLU else "16 bits, its state too" if dtype != torch.float32 else ""
     return _contender(case, net, forward, channels_last=channels_last, differs=differs)
 
 
