@@ -61,6 +61,13 @@ def test_what_is_written_is_read_with_times_beyond_every_wrap(name, tmp_path_fac
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_million_events_are_read_as_they_were_written(name, tmp_path):
+    events = some_events(1_000_000, name=name)
+    BY_NAME[name].write(tmp_path / "a", events)
+    assert same(open_events(tmp_path / "a", format=name, size=events.size).read(), events)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_gaps_of_each_wrap_period_and_one_more_or_less_survive(name, tmp_path):
     latest = LATEST.get(name, 1 << 53)
     longest = LONGEST_GAP.get(name, 1 << 53)
